@@ -1,0 +1,292 @@
+"""The one face of every counterfactual method."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from cfcore.classifiers.base import Classifier, is_class, resize, target_margin
+
+Rendering = Literal["detail transfer", "plain"]
+# Called with the share done in [0, 1] and a short message; may raise Cancelled.
+Progress = Callable[[float, str], None]
+
+
+class Cancelled(Exception):
+    """Raised out of a progress call when somebody asked for the work to stop."""
+
+
+def silent(share: float, message: str) -> None:
+    """A progress that nobody watches."""
+
+
+@dataclass(frozen=True)
+class NamedDirection:
+    """A direction that the method ranks and a reader study can use as an arm.
+
+    Attributes:
+        name: like "v17 +" (eigenvector and sign).
+        index: number of the eigenvector (or coordinate), sign: +1 or -1.
+        mean_change: mean change of the target margin (logits) over the images searched, at the search degree.
+        explained: share of images whose class flips to the target under this direction alone.
+        kept: among the `k` best.
+    """
+
+    name: str
+    index: int
+    sign: int
+    mean_change: float
+    explained: float
+    kept: bool
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Counterfactuals of n images. Plain tensors and numbers on the CPU.
+
+    Attributes:
+        source, reconstruction, counterfactual: (n, channels, *spatial) float32 in [0, 1]; with rendering
+            "detail transfer" at the source's own resolution, else at the network's.
+        p_source, p_reconstruction, p_counterfactual: (n,) probability of the target class of C on each of the three,
+            on exactly the counterfactual that is shown.
+        flipped: (n,) bool, the argmax of C(counterfactual) is the target.
+        flipped_plain: (n,) bool, the same for the network's own rendering without detail transfer.
+        direction: per image the name of the direction used, None where the method has none or none was found.
+        strength: (n,) degree used; nan where no direction was found.
+        tried: (n,) number of directions tried until the flip.
+        seconds: wall time of the call.
+    """
+
+    source: Tensor
+    reconstruction: Tensor
+    counterfactual: Tensor
+    p_source: Tensor
+    p_reconstruction: Tensor
+    p_counterfactual: Tensor
+    flipped: Tensor
+    flipped_plain: Tensor
+    direction: tuple[str | None, ...]
+    strength: Tensor
+    tried: Tensor
+    seconds: float
+
+
+class Engine(nn.Module, ABC):
+    """A counterfactual method, fitted to one classifier.
+
+    A subclass owes the class attributes, `fit`, `_render` and the pair `settings` / `restore`; `directions` where the
+    method has named ones. Batching, the three probabilities, the flip, the paths and detail transfer live here.
+    Every noise input is fixed: the same call twice gives the same bytes.
+
+    Attributes:
+        name: key of the registry, e.g. "eigenfind". title: what people see. paper: the reference.
+        generator_kind: kind of trained generator that `fit` needs, or None.
+        Config: a frozen dataclass whose defaults are the paper's.
+        degree_range: slider range of the strength; default_degree: where it starts.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    paper: ClassVar[str]
+    generator_kind: ClassVar[str | None] = None
+    Config: ClassVar[type]
+    degree_range: ClassVar[tuple[float, float]] = (0.0, 1.0)
+    default_degree: ClassVar[float] = 1.0
+
+    classifier: Classifier
+    size: tuple[int, ...]
+
+    @classmethod
+    @abstractmethod
+    def fit(
+        cls,
+        classifier: Classifier,
+        images: Tensor,
+        target: int,
+        config: Any,
+        progress: Progress = silent,
+        *,
+        generator: nn.Module | None = None,
+    ) -> Self:
+        """Fit to (n, channels, *spatial) images in [0, 1] that `classifier` does not call `target`; a method without
+        training returns at once."""
+
+    @abstractmethod
+    def encode(self, images: Tensor, target: int) -> Tensor:
+        """(n, d) codes of images at the network's size."""
+
+    @abstractmethod
+    def _render(
+        self, codes: Tensor, images: Tensor, direction: str | None, degrees: Tensor, target: int
+    ) -> Tensor:
+        """(n, channels, *size): codes moved by (n,) degrees along `direction` and drawn, in [0, 1]. Degree 0 is the
+        reconstruction."""
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write safetensors plus JSON into `folder`; never a pickle."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, folder: Path, classifier: Classifier, *, generator: nn.Module | None = None) -> Self:
+        """Read back what `save` wrote."""
+
+    def directions(self) -> tuple[NamedDirection, ...]:
+        """The ranked directions, best first; empty for a method without named directions."""
+        return ()
+
+    @abstractmethod
+    def explain(
+        self,
+        images: Tensor,
+        target: int,
+        *,
+        rendering: Rendering = "detail transfer",
+        progress: Progress = silent,
+    ) -> Explanation:
+        """The method's own counterfactual of each image (the first kept direction that flips it, at the search degree).
+
+        Args:
+            images: (n, channels, *spatial) float32 in [0, 1] at any resolution, square where the network's is.
+            target: index of the class to move to.
+        """
+
+    @torch.no_grad()
+    def move(
+        self,
+        images: Tensor,
+        target: int,
+        *,
+        direction: str | None = None,
+        degree: float,
+        rendering: Rendering = "detail transfer",
+        batch: int = 16,
+    ) -> Explanation:
+        """Move every image along one direction by a fixed degree, whether it flips or not (Table 2 of the paper)."""
+        started = time.perf_counter()
+        small = resize(images, self.size)
+        parts = []
+        for chunk in small.split(batch):
+            codes = self.encode(chunk, target)
+            zeros = torch.zeros(len(chunk), device=chunk.device)
+            parts.append(
+                (
+                    self._render(codes, chunk, direction, zeros, target),
+                    self._render(codes, chunk, direction, zeros + degree, target),
+                )
+            )
+        reconstruction, plain = (torch.cat(column) for column in zip(*parts, strict=True))
+        strength = torch.full((len(images),), float(degree))
+        names = (direction,) * len(images)
+        tried = torch.ones(len(images), dtype=torch.long)
+        return self._explanation(
+            images, reconstruction, plain, target, rendering, names, strength, tried, started
+        )
+
+    @torch.no_grad()
+    def path(
+        self,
+        images: Tensor,
+        target: int,
+        degrees: Tensor,
+        *,
+        direction: str | None = None,
+        rendering: Rendering = "detail transfer",
+    ) -> Iterator[tuple[float, Tensor, Tensor]]:
+        """Yield (degree, frames (n, channels, *spatial), target probabilities (n,)) along one direction."""
+        small = resize(images, self.size)
+        codes = self.encode(small, target)
+        zeros = torch.zeros(len(small), device=small.device)
+        base = self._render(codes, small, direction, zeros, target)
+        for degree in degrees.tolist():
+            plain = self._render(codes, small, direction, zeros + degree, target)
+            shown = self.transfer(images, base, plain) if rendering == "detail transfer" else plain
+            yield degree, shown, self.probability(shown, target)
+
+    @torch.no_grad()
+    def probabilities_along(
+        self,
+        images: Tensor,
+        target: int,
+        degrees: Tensor,
+        *,
+        direction: str | None = None,
+        rendering: Rendering = "detail transfer",
+    ) -> Tensor:
+        """(n, len(degrees)) target probabilities of what `move` shows, all degrees of one image in one batch; drawn at
+        the classifier's size only (up- then down-sampling by an integer factor is close to the identity)."""
+        small = resize(images, self.size)
+        codes = self.encode(small, target)
+        rows = []
+        for i in range(len(small)):
+            n = len(degrees)
+            code, image = (
+                codes[i : i + 1].expand(n, *codes.shape[1:]),
+                small[i : i + 1].expand(n, *small.shape[1:]),
+            )
+            plain = self._render(code, image, direction, degrees.to(small), target)
+            if rendering == "detail transfer":
+                base = self._render(
+                    code[:1], image[:1], direction, torch.zeros(1, device=small.device), target
+                )
+                plain = self.transfer(image, base, plain)
+            rows.append(self.probability(plain, target))
+        return torch.stack(rows)
+
+    def probability(self, images: Tensor, target: int) -> Tensor:
+        """(n,) probability of `target` that C gives to images of any resolution."""
+        return target_margin(self._logits(images), target).sigmoid()
+
+    def transfer(self, source: Tensor, reconstruction: Tensor, counterfactual: Tensor) -> Tensor:
+        """Detail transfer: x' = x + upsample(G(w + d v) - G(w)), clamped to [0, 1], at the source's own resolution.
+
+        Bicubic up-sampling (bilinear leaves the 64 px grid visible in smooth lung fields).
+        """
+        change = counterfactual - reconstruction
+        if tuple(source.shape[2:]) != tuple(change.shape[2:]):
+            mode = {1: "linear", 2: "bicubic", 3: "trilinear"}[source.dim() - 2]
+            change = functional.interpolate(change, source.shape[2:], mode=mode, align_corners=False)
+        return (source + change).clamp(0, 1)
+
+    def _logits(self, images: Tensor, batch: int = 16) -> Tensor:
+        small = resize(images, self.classifier.size)
+        return torch.cat([self.classifier.logits(chunk) for chunk in small.split(batch)])
+
+    def _explanation(
+        self,
+        images: Tensor,
+        reconstruction: Tensor,
+        plain: Tensor,
+        target: int,
+        rendering: Rendering,
+        direction: tuple[str | None, ...],
+        strength: Tensor,
+        tried: Tensor,
+        started: float,
+    ) -> Explanation:
+        transferring = rendering == "detail transfer"
+        shown = self.transfer(images, reconstruction, plain) if transferring else plain
+        logits_plain = self._logits(plain)
+        logits_shown = self._logits(shown) if transferring else logits_plain
+        return Explanation(
+            source=images.cpu(),
+            reconstruction=reconstruction.cpu(),
+            counterfactual=shown.cpu(),
+            p_source=self.probability(images, target).cpu(),
+            p_reconstruction=self.probability(reconstruction, target).cpu(),
+            p_counterfactual=target_margin(logits_shown, target).sigmoid().cpu(),
+            flipped=is_class(logits_shown, target).cpu(),
+            flipped_plain=is_class(logits_plain, target).cpu(),
+            direction=direction,
+            strength=strength,
+            tried=tried,
+            seconds=time.perf_counter() - started,
+        )

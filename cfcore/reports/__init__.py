@@ -1,0 +1,1 @@
+"""Tables, figures and the self-contained report made from a study's results."""

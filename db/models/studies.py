@@ -1,0 +1,112 @@
+"""Reader studies: protocol, pairs, readers, the schedule, and the append-only readings."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from .accounts import Account
+from .base import Base, now
+
+
+class Study(Base):
+    """`state`: "draft", "locked" (immutable, readers may read), "closed". `protocol` is the canonical protocol as
+    JSON; `digest` its SHA-256 with the pairs' hashes, set at lock. `title` is internal, `reader_title` neutral."""
+
+    __tablename__ = "study"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    title: Mapped[str]
+    reader_title: Mapped[str]
+    state: Mapped[str] = mapped_column(default="draft")
+    protocol: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    digest: Mapped[str | None]
+    dataset_id: Mapped[int | None] = mapped_column(ForeignKey("dataset.id"))
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("run.id"))
+    seed: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    locked_at: Mapped[datetime | None]
+    closed_at: Mapped[datetime | None]
+    pairs: Mapped[list[Pair]] = relationship(back_populates="study", order_by="Pair.id")
+    readers: Mapped[list[StudyReader]] = relationship(back_populates="study", order_by="StudyReader.id")
+
+
+class Pair(Base):
+    """An original (or reconstruction) and a counterfactual of one patient, in one arm. Both files are lossless gray
+    PNGs of equal width, height and depth."""
+
+    __tablename__ = "pair"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_id: Mapped[int] = mapped_column(ForeignKey("study.id"))
+    arm: Mapped[str]
+    image_id: Mapped[int] = mapped_column(ForeignKey("image.id"))
+    patient: Mapped[str]
+    original_key: Mapped[str]
+    counterfactual_key: Mapped[str]
+    sha256: Mapped[str]
+    width: Mapped[int]
+    height: Mapped[int]
+    max_value: Mapped[int]
+    window_centre: Mapped[float | None]
+    window_width: Mapped[float | None]
+    p_source: Mapped[float]
+    p_reconstruction: Mapped[float]
+    p_counterfactual: Mapped[float]
+    flipped: Mapped[bool]
+    meta: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    study: Mapped[Study] = relationship(back_populates="pairs")
+
+
+class StudyReader(Base):
+    """A reader of a study. `label` ("R1") is what results show. `simulated` readers are never mixed up with people."""
+
+    __tablename__ = "study_reader"
+    __table_args__ = (UniqueConstraint("study_id", "account_id"), UniqueConstraint("study_id", "label"))
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_id: Mapped[int] = mapped_column(ForeignKey("study.id"))
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
+    label: Mapped[str]
+    simulated: Mapped[bool] = mapped_column(default=False)
+    invited_at: Mapped[datetime] = mapped_column(default=now)
+    revoked_at: Mapped[datetime | None]
+    study: Mapped[Study] = relationship(back_populates="readers")
+    account: Mapped[Account] = relationship()
+    trials: Mapped[list[Trial]] = relationship(back_populates="study_reader", order_by="Trial.position")
+
+
+class Trial(Base):
+    """One pair at one place in one reader's order. `original_side` is "A" or "B"; `token` is the opaque name under
+    which the browser asks for it. Written at invitation, never changed."""
+
+    __tablename__ = "trial"
+    __table_args__ = (UniqueConstraint("study_reader_id", "position"), UniqueConstraint("token"))
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_reader_id: Mapped[int] = mapped_column(ForeignKey("study_reader.id"))
+    pair_id: Mapped[int] = mapped_column(ForeignKey("pair.id"))
+    position: Mapped[int]
+    original_side: Mapped[str]
+    token: Mapped[str]
+    study_reader: Mapped[StudyReader] = relationship(back_populates="trials")
+    pair: Mapped[Pair] = relationship()
+    readings: Mapped[list[Reading]] = relationship(back_populates="trial", order_by="Reading.sequence")
+
+
+class Reading(Base):
+    """The whole state of a case as the reader sent it: append-only, the highest sequence counts.
+
+    `answers`: {"findings": {key: "A"|"B"|"both"|"neither"|"cannot"}, "ratings": {key: int}, "comment": str}.
+    `seconds` is the time the case was in front of the reader, summed over visits.
+    """
+
+    __tablename__ = "reading"
+    __table_args__ = (UniqueConstraint("trial_id", "sequence"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    trial_id: Mapped[int] = mapped_column(ForeignKey("trial.id"))
+    sequence: Mapped[int]
+    answers: Mapped[dict[str, Any]]
+    complete: Mapped[bool]
+    seconds: Mapped[float]
+    saved_at: Mapped[datetime] = mapped_column(default=now)
+    trial: Mapped[Trial] = relationship(back_populates="readings")
