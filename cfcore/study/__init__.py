@@ -1,1 +1,4 @@
-"""Blind reading studies: protocol, schedules, decoding, agreement, simulated readers. Pure functions on plain data."""
+"""Blind reading studies: protocol, schedules, decoding, agreement, simulated readers.
+
+Pure functions on plain data.
+"""
