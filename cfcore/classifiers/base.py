@@ -36,9 +36,7 @@ class Classifier(nn.Module, ABC):
         Raises:
             TypeError: the network has no such layer that is known.
         """
-        raise TypeError(
-            f"{type(self).__name__} does not tell its features; an engine that needs them cannot use it"
-        )
+        raise TypeError(f"{type(self).__name__} does not tell its features; an engine that needs them cannot use it")
 
     @property
     def head(self) -> tuple[Tensor, Tensor]:

@@ -124,9 +124,7 @@ class Engine(nn.Module, ABC):
         """(n, d) codes of images at the network's size."""
 
     @abstractmethod
-    def _render(
-        self, codes: Tensor, images: Tensor, direction: str | None, degrees: Tensor, target: int
-    ) -> Tensor:
+    def _render(self, codes: Tensor, images: Tensor, direction: str | None, degrees: Tensor, target: int) -> Tensor:
         """(n, channels, *size): codes moved by (n,) degrees along `direction` and drawn, in [0, 1]. Degree 0 is the
         reconstruction."""
 
@@ -187,9 +185,7 @@ class Engine(nn.Module, ABC):
         strength = torch.full((len(images),), float(degree))
         names = (direction,) * len(images)
         tried = torch.ones(len(images), dtype=torch.long)
-        return self._explanation(
-            images, reconstruction, plain, target, rendering, names, strength, tried, started
-        )
+        return self._explanation(images, reconstruction, plain, target, rendering, names, strength, tried, started)
 
     @torch.no_grad()
     def path(
@@ -234,9 +230,7 @@ class Engine(nn.Module, ABC):
             )
             plain = self._render(code, image, direction, degrees.to(small), target)
             if rendering == "detail transfer":
-                base = self._render(
-                    code[:1], image[:1], direction, torch.zeros(1, device=small.device), target
-                )
+                base = self._render(code[:1], image[:1], direction, torch.zeros(1, device=small.device), target)
                 plain = self.transfer(image, base, plain)
             rows.append(self.probability(plain, target))
         return torch.stack(rows)

@@ -1,0 +1,15 @@
+"""Every method that pages, runs, studies and tables offer: one line each."""
+
+from __future__ import annotations
+
+from .base import Engine
+from .eigenfind import EigenFind
+
+ENGINES: dict[str, type[Engine]] = {engine.name: engine for engine in (EigenFind,)}
+
+
+def engine_class(name: str) -> type[Engine]:
+    """The engine called `name`. Raises ValueError that lists the known names."""
+    if name not in ENGINES:
+        raise ValueError(f"no engine {name!r}; known are {', '.join(ENGINES)}")
+    return ENGINES[name]

@@ -1,0 +1,119 @@
+"""StylEx as one module: mapping, synthesis, encoder and the label embedding that conditions every style."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as MappingABC
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from cfcore.training.weights import freeze, load_weights, read_card, save_weights
+
+from .critic import Discriminator, Encoder
+from .synthesis import Mapping, Synthesis
+
+
+def _channels(**widths: int) -> dict[int, int]:
+    return {int(name[1:]): width for name, width in widths.items()}
+
+
+@dataclass(frozen=True)
+class StylExConfig:
+    """Sizes of the networks.
+
+    Attributes:
+        size: pixels. width: length of w. condition: length of the label embedding. classes: of the classifier.
+        channels: feature channels of the synthesis per resolution; critic_channels: of encoder and discriminator.
+    """
+
+    size: int = 64
+    width: int = 512
+    condition: int = 16
+    classes: int = 2
+    channels: MappingABC[int, int] = field(
+        default_factory=lambda: _channels(r4=256, r8=256, r16=128, r32=64, r64=32, r128=16, r256=16)
+    )
+    critic_channels: MappingABC[int, int] = field(
+        default_factory=lambda: _channels(r4=256, r8=256, r16=128, r32=64, r64=32, r128=16, r256=16)
+    )
+
+    def __post_init__(self) -> None:
+        if self.size < 8 or self.size & (self.size - 1):
+            raise ValueError(f"size must be a power of two from 8, not {self.size}")
+        # JSON turns integer keys into text.
+        for name in ("channels", "critic_channels"):
+            widths = {int(k): int(v) for k, v in getattr(self, name).items() if int(k) <= self.size}
+            missing = [r for r in (2**i for i in range(2, self.size.bit_length())) if r not in widths]
+            if missing:
+                raise ValueError(f"{name} says nothing for resolution {missing[0]}")
+            object.__setattr__(self, name, widths)
+
+
+class StylEx(nn.Module):
+    """Generator and encoder of StylEx.
+
+    The condition is C's class of the source image and stays so in reconstruction, search and explanation: if it
+    changed, it would cause the flip by itself (METHODS 1).
+    """
+
+    kind = "stylex"
+
+    def __init__(self, config: StylExConfig) -> None:
+        super().__init__()
+        self.config = config
+        channels, critic = dict(config.channels), dict(config.critic_channels)
+        self.embedding = nn.Embedding(config.classes, config.condition)
+        self.mapping = Mapping(config.width, config.classes)
+        self.synthesis = Synthesis(config.size, channels, config.width, config.condition)
+        self.encoder = Encoder(config.size, critic, config.width)
+
+    def encode(self, images: Tensor) -> Tensor:
+        """(n, 1, size, size) in [0, 1] to (n, width) codes w."""
+        return self.encoder(images)
+
+    def decode(self, w: Tensor, label: Tensor) -> Tensor:
+        """(n, width) codes and (n,) class indices to (n, 1, size, size) images, clamped to [0, 1]."""
+        return self.synthesis(w, self.embedding(label)).clamp(0, 1)
+
+    def decode_styles(self, styles: Tensor, w: Tensor, label: Tensor) -> Tensor:
+        """Like `decode`, with the (n, m) StyleSpace coordinates given; ToRGB keeps following w."""
+        condition = self.embedding(label)
+        return self.synthesis.draw(styles, self.synthesis.image_styles(w, condition)).clamp(0, 1)
+
+    def styles(self, w: Tensor, label: Tensor) -> Tensor:
+        """(n, m) StyleSpace coordinates."""
+        return self.synthesis.styles(w, self.embedding(label))
+
+    @property
+    def style_dimension(self) -> int:
+        """m, the length of the StyleSpace."""
+        return sum(self.synthesis.style_lengths)
+
+    def style_weights(self) -> Tensor:
+        """(m, width) stacked affine weights of all non-ToRGB layers, their w columns only."""
+        return torch.cat([affine.weight[:, : self.config.width] * affine.gain for affine in self.synthesis.affines])
+
+    def new_discriminator(self) -> Discriminator:
+        """A fresh discriminator of matching size."""
+        return Discriminator(self.config.size, dict(self.config.critic_channels), self.config.classes)
+
+
+def save_stylex(folder: Path, model: StylEx, card: dict[str, Any], discriminator: Discriminator | None = None) -> str:
+    """Write weights and card; the discriminator too, so that training can go on later. Returns the SHA-256."""
+    if discriminator is not None:
+        save_weights(folder / "discriminator", discriminator, {"kind": "stylex discriminator"})
+    return save_weights(folder, model, {"kind": StylEx.kind, "config": asdict(model.config)} | card)
+
+
+def load_stylex(folder: Path) -> StylEx:
+    """A frozen StylEx from a model folder. Raises ValueError that says what is wrong with the folder."""
+    card = read_card(folder)
+    if card.get("kind") != StylEx.kind:
+        raise ValueError(f"the model folder holds a {card.get('kind')!r}, not a StylEx generator")
+    model = StylEx(StylExConfig(**card["config"]))
+    load_weights(folder, model)
+    freeze(model)
+    return model

@@ -1,0 +1,115 @@
+"""The generator: mapping network, styles, and modulated synthesis."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from ..layers import EqualLinear, ModulatedConv, activate, upsample
+
+
+class Mapping(nn.Module):
+    """z ~ N(0, I) and a label to w: 8 fully connected layers with a hundredth of the learning rate."""
+
+    def __init__(self, width: int, classes: int, layers: int = 8) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(classes, width)
+        sizes = [2 * width] + [width] * layers
+        self.layers = nn.ModuleList(EqualLinear(a, b, rate=0.01) for a, b in pairwise(sizes))
+
+    def forward(self, z: Tensor, label: Tensor) -> Tensor:
+        """(n, width), (n,) -> (n, width)."""
+        out = torch.cat([_unit(z), _unit(self.embedding(label))], dim=1)
+        for layer in self.layers:
+            out = activate(layer(out))
+        return out
+
+
+def _unit(x: Tensor) -> Tensor:
+    return x * (x.square().mean(dim=1, keepdim=True) + 1e-8).rsqrt()
+
+
+class StyledConv(nn.Module):
+    """Modulated 3 x 3 convolution, fixed noise, bias, activation."""
+
+    def __init__(self, inputs: int, outputs: int, size: int, *, up: bool = False) -> None:
+        super().__init__()
+        self.up = up
+        self.conv = ModulatedConv(inputs, outputs, 3)
+        self.bias = nn.Parameter(torch.zeros(outputs))
+        self.strength = nn.Parameter(torch.zeros(()))
+        # One noise map for ever: an explanation must give the same bytes twice (METHODS, common to all).
+        self.noise: Tensor
+        self.register_buffer("noise", torch.randn(1, 1, size, size))
+
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
+        out = self.conv(upsample(x) if self.up else x, style)
+        return activate(out + self.noise * self.strength + self.bias[:, None, None])
+
+
+class Synthesis(nn.Module):
+    """Styles to an image.
+
+    Args:
+        size: output pixels, a power of two from 8.
+        channels: feature channels per resolution, from 4 up to `size`.
+        width: length of w. condition: length of the label embedding that stands beside w before every style affine.
+
+    The StyleSpace is the concatenation of the styles of all convolutions except ToRGB; m is its length.
+    """
+
+    def __init__(self, size: int, channels: dict[int, int], width: int, condition: int) -> None:
+        super().__init__()
+        self.size, self.width = size, width
+        self.constant = nn.Parameter(torch.randn(1, channels[4], 4, 4))
+        self.convs = nn.ModuleList()
+        self.affines: list[EqualLinear] = nn.ModuleList()  # type: ignore[assignment]
+        self.to_image, self.image_affines, self.image_bias = nn.ModuleList(), nn.ModuleList(), nn.ParameterList()
+        previous, resolution = channels[4], 4
+        while resolution <= size:
+            now = channels[resolution]
+            if resolution > 4:
+                self._add(previous, now, resolution, width + condition, up=True)
+            self._add(now, now, resolution, width + condition)
+            self.to_image.append(ModulatedConv(now, 1, 1, demodulate=False))
+            self.image_affines.append(EqualLinear(width + condition, now, bias=1.0))
+            self.image_bias.append(nn.Parameter(torch.zeros(1)))
+            previous, resolution = now, resolution * 2
+
+    def _add(self, inputs: int, outputs: int, size: int, affine_inputs: int, *, up: bool = False) -> None:
+        self.convs.append(StyledConv(inputs, outputs, size, up=up))
+        self.affines.append(EqualLinear(affine_inputs, inputs, bias=1.0))
+
+    @property
+    def style_lengths(self) -> list[int]:
+        """Length of the style of each convolution; their sum is m."""
+        return [affine.weight.shape[0] for affine in self.affines]
+
+    def styles(self, w: Tensor, condition: Tensor) -> Tensor:
+        """(n, m) StyleSpace coordinates of (n, width) codes under (n, condition) label embeddings."""
+        inputs = torch.cat([w, condition], dim=1)
+        return torch.cat([affine(inputs) for affine in self.affines], dim=1)
+
+    def image_styles(self, w: Tensor, condition: Tensor) -> list[Tensor]:
+        """Styles of the ToRGB layers, which AttFind and EigenFind leave alone."""
+        inputs = torch.cat([w, condition], dim=1)
+        return [affine(inputs) for affine in self.image_affines]
+
+    def draw(self, styles: Tensor, image_styles: list[Tensor]) -> Tensor:
+        """(n, m) styles to (n, 1, size, size) images in about [0, 1], not clamped."""
+        parts = iter(styles.split(self.style_lengths, dim=1))
+        out = self.constant.expand(len(styles), -1, -1, -1)
+        image: Tensor | None = None
+        convs = iter(self.convs)
+        for level, to_image in enumerate(self.to_image):
+            for _ in range(1 if level == 0 else 2):
+                out = next(convs)(out, next(parts))
+            layer = to_image(out, image_styles[level]) + self.image_bias[level]
+            image = layer if image is None else upsample(image) + layer
+        assert image is not None
+        return image * 0.25 + 0.5
+
+    def forward(self, w: Tensor, condition: Tensor) -> Tensor:
+        return self.draw(self.styles(w, condition), self.image_styles(w, condition))

@@ -1,0 +1,206 @@
+"""Training StylEx against a frozen classifier, on the one training loop."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from cfcore.classifiers.base import Classifier
+from cfcore.training.loop import Task
+from cfcore.training.weights import channels_last
+
+from .losses import (
+    classifier_terms,
+    discriminator_loss,
+    generator_loss,
+    path_lengths,
+    r1_gamma,
+    r1_penalty,
+)
+from .model import StylEx
+
+
+@dataclass(frozen=True)
+class StylExTraining:
+    """Weights and rhythm of the losses; the defaults are the paper's where it states them.
+
+    Attributes:
+        adversarial_from: iteration at which the GAN terms join; before it only E and G are trained to reconstruct,
+            which a CPU needs (the paper trains all from the start: 0).
+        classifier_every: the terms that need C are taken every so many iterations, times that number.
+        r1_every, path_every: lazy regularisation of D and G.
+        half_life: images after which the running average of the weights has forgotten half.
+    """
+
+    generator_rate: float = 0.0016
+    discriminator_rate: float = 0.0018
+    encoder_rate: float = 0.002
+    momentum: float = 0.0
+    adversarial_from: int = 0
+    adversarial_weight: float = 1.0
+    reconstruction_weight: float = 1.0
+    perceptual_weight: float = 1.0
+    code_weight: float = 1.0
+    kl_weight: float = 1.0
+    path_weight: float = 2.0
+    classifier_every: int = 1
+    r1_every: int = 16
+    path_every: int = 4
+    half_life: float = 10_000
+
+
+class StylExTask(Task):
+    """One iteration: E and G on reconstruction, C's terms and (later) both adversarial paths, then D.
+
+    Adversarial paths, as in seed 000: G(z) under a uniform random label and G(E(x)) under C's class of x; real images
+    carry their data label in D.
+    """
+
+    def __init__(
+        self, model: StylEx, classifier: Classifier, settings: StylExTraining, generator: torch.Generator
+    ) -> None:
+        self.model, self.classifier, self.settings, self.generator = model, classifier, settings, generator
+        self.average = copy.deepcopy(model).requires_grad_(False)
+        self.discriminator = model.new_discriminator()
+        for module in (model, self.average, self.discriminator, classifier):
+            channels_last(module)
+        self.path_mean = torch.zeros(())
+        self.modules = {"model": model, "average": self.average, "discriminator": self.discriminator}
+        betas = (settings.momentum, 0.99)
+        encoder = list(model.encoder.parameters())
+        others = [p for name, p in model.named_parameters() if not name.startswith("encoder.")]
+        self.optimizers = {
+            "generator": torch.optim.Adam(
+                [{"params": others, "lr": settings.generator_rate}, {"params": encoder, "lr": settings.encoder_rate}],
+                betas=betas,
+            ),
+            "discriminator": torch.optim.Adam(
+                self.discriminator.parameters(), lr=settings.discriminator_rate, betas=betas
+            ),
+        }
+        self._seen: Tensor | None = None
+
+    def step(self, batch: tuple[Tensor, ...], iteration: int, fabric: Fabric) -> dict[str, float]:
+        images, label = batch
+        images = images.contiguous(memory_format=torch.channels_last)
+        self._seen = images
+        with torch.no_grad():
+            source = self.classifier.logits(images).argmax(dim=1)
+        adversarial = iteration >= self.settings.adversarial_from
+        losses = self._train_generator(images, source, iteration, adversarial, fabric)
+        if adversarial:
+            losses |= self._train_discriminator(images, label, source, iteration, fabric)
+        self._follow(len(images))
+        return losses
+
+    def _train_generator(
+        self, images: Tensor, source: Tensor, iteration: int, adversarial: bool, fabric: Fabric
+    ) -> dict[str, float]:
+        s, optimizer = self.settings, self.optimizers["generator"]
+        self.discriminator.requires_grad_(False)
+        w = self.model.encode(images)
+        drawn = self.model.synthesis(w, self.model.embedding(source))
+        l1 = (drawn - images).abs().mean()
+        parts = {"l1": l1}
+        total = s.reconstruction_weight * l1
+        if iteration % s.classifier_every == 0:
+            kl, perceptual = classifier_terms(self.classifier, images, drawn, perceptual=s.perceptual_weight > 0)
+            code = (self.model.encode(drawn) - w).abs().mean()
+            parts |= {"kl": kl, "perceptual": perceptual, "code": code}
+            extra = s.kl_weight * kl + s.perceptual_weight * perceptual + s.code_weight * code
+            total = total + s.classifier_every * extra
+        if adversarial:
+            random_w, random_label = self._random_codes(images)
+            sampled = self.model.synthesis(random_w, self.model.embedding(random_label))
+            both, labels = torch.cat([sampled, drawn]), torch.cat([random_label, source])
+            parts["adversarial"] = generator_loss(self.discriminator(both, labels)) * 2
+            total = total + s.adversarial_weight * parts["adversarial"]
+            if iteration % s.path_every == 0:
+                parts["path"] = self._path_penalty(images)
+                total = total + s.path_weight * s.path_every * parts["path"]
+        optimizer.zero_grad(set_to_none=True)
+        fabric.backward(total)
+        optimizer.step()
+        self.discriminator.requires_grad_(True)
+        return {name: value.item() for name, value in parts.items()}
+
+    def _path_penalty(self, images: Tensor) -> Tensor:
+        w, label = self._random_codes(images[: max(1, len(images) // 2)])
+        lengths = path_lengths(self.model.synthesis(w, self.model.embedding(label)), w)
+        self.path_mean = self.path_mean.to(lengths).lerp(lengths.detach().mean(), 0.01)
+        return (lengths - self.path_mean).square().mean()
+
+    def _train_discriminator(
+        self, images: Tensor, label: Tensor, source: Tensor, iteration: int, fabric: Fabric
+    ) -> dict[str, float]:
+        optimizer = self.optimizers["discriminator"]
+        with torch.no_grad():
+            random_w, random_label = self._random_codes(images)
+            w = torch.cat([random_w, self.model.encode(images)])
+            labels = torch.cat([random_label, source])
+            fake = self.model.synthesis(w, self.model.embedding(labels))
+        parts = {"d": discriminator_loss(self.discriminator(images, label), self.discriminator(fake, labels))}
+        total = parts["d"]
+        if iteration % self.settings.r1_every == 0:
+            parts["r1"] = r1_penalty(self.discriminator, images, label)
+            gamma = r1_gamma(images.shape[-1], len(images))
+            total = total + gamma / 2 * self.settings.r1_every * parts["r1"]
+        optimizer.zero_grad(set_to_none=True)
+        fabric.backward(total)
+        optimizer.step()
+        return {name: value.item() for name, value in parts.items()}
+
+    def _random_codes(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        n, config = len(images), self.model.config
+        z = torch.randn(n, config.width, generator=self.generator).to(images)
+        label = torch.randint(config.classes, (n,), generator=self.generator).to(images.device)
+        return self.model.mapping(z, label), label
+
+    @torch.no_grad()
+    def _follow(self, batch: int) -> None:
+        keep = 0.5 ** (batch / self.settings.half_life)
+        for slow, fast in zip(self.average.parameters(), self.model.parameters(), strict=True):
+            slow.lerp_(fast, 1 - keep)
+
+    @torch.no_grad()
+    def picture(self) -> Tensor | None:
+        """Eight images, their reconstructions by the averaged weights, and eight random samples, a row each."""
+        if self._seen is None:
+            return None
+        images = self._seen[:8]
+        source = self.classifier.logits(images).argmax(dim=1)
+        drawn = self.average.decode(self.average.encode(images), source)
+        w, label = self._random_codes(images)
+        rows = torch.cat([images, drawn, self.average.decode(w, label)])[:, 0]
+        return rows.view(3, len(images), *rows.shape[1:]).permute(0, 2, 1, 3).reshape(3 * rows.shape[1], -1)
+
+
+@torch.no_grad()
+def reconstruction_quality(model: StylEx, classifier: Classifier, images: Tensor, batch: int = 64) -> dict[str, float]:
+    """Held-out quality of G(E(x)) on (n, 1, size, size) uint8 images.
+
+    Returns:
+        l1: mean |x - x^| in [0, 1]; ssim: structural similarity (Wang et al. 2004, Gaussian window 11, sigma 1.5);
+        agreement: share of images whose class under C is kept.
+    """
+    from torchmetrics.functional.image import structural_similarity_index_measure as ssim
+
+    l1, likeness, agree = [], [], []
+    for chunk in images.split(batch):
+        real = chunk.float() / 255
+        source = classifier.logits(real).argmax(dim=1)
+        drawn = model.decode(model.encode(real), source)
+        l1.append((drawn - real).abs().mean(dim=(1, 2, 3)))
+        values = ssim(drawn, real, data_range=1.0, reduction="none")
+        assert isinstance(values, Tensor)
+        likeness.append(values.view(-1))
+        agree.append((classifier.logits(drawn).argmax(dim=1) == source).float())
+    return {
+        "l1": torch.cat(l1).mean().item(),
+        "ssim": torch.cat(likeness).mean().item(),
+        "agreement": torch.cat(agree).mean().item(),
+    }

@@ -1,0 +1,85 @@
+"""Trained weights on disk: safetensors in half precision beside a card in JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+WEIGHTS, CARD = "weights.safetensors", "card.json"
+
+
+def save_weights(folder: Path, module: nn.Module, card: dict[str, Any], *, half: bool = True) -> str:
+    """Write `module` and its card; return the SHA-256 of the weights file.
+
+    Parameters go to float16 (running statistics of batch norm stay float32: their range is not that of weights).
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {name: _stored(name, tensor, half) for name, tensor in module.state_dict().items()}
+    save_file(tensors, str(folder / WEIGHTS))
+    digest = file_sha256(folder / WEIGHTS)
+    (folder / CARD).write_text(json.dumps(card | {"sha256": digest}, indent=2) + "\n")
+    return digest
+
+
+def _stored(name: str, tensor: Tensor, half: bool) -> Tensor:
+    statistics = name.endswith(("running_mean", "running_var"))
+    shrink = half and tensor.is_floating_point() and not statistics
+    return (tensor.half() if shrink else tensor).contiguous().cpu()
+
+
+def load_weights(folder: Path, module: nn.Module) -> None:
+    """Fill `module` from `folder`.
+
+    Raises:
+        ValueError: the file is missing, damaged, or belongs to another architecture; says which tensors differ.
+    """
+    path = folder / WEIGHTS
+    if not path.exists():
+        raise ValueError(f"no {WEIGHTS} in the model folder: train the model or restore the file")
+    try:
+        tensors = load_file(str(path))
+    except SafetensorError as error:
+        raise ValueError(f"{WEIGHTS} is damaged ({error}): restore it or train again") from error
+    expected = module.state_dict()
+    wrong = sorted(set(expected) ^ set(tensors)) or sorted(
+        name for name, tensor in tensors.items() if tensor.shape != expected[name].shape
+    )
+    if wrong:
+        raise ValueError(
+            f"{WEIGHTS} does not fit {type(module).__name__}: {len(wrong)} tensors differ, first {wrong[0]}"
+        )
+    module.load_state_dict({name: tensor.to(expected[name].dtype) for name, tensor in tensors.items()})
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """The card of a model folder. Raises ValueError where there is none."""
+    path = folder / CARD
+    if not path.exists():
+        raise ValueError(
+            f"no {CARD} in the model folder, so its architecture is unknown: add one (docs/classifiers.md)"
+        )
+    return json.loads(path.read_text())
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file as hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def channels_last(module: nn.Module) -> None:
+    """Lay the weights out for fast CPU convolutions."""
+    module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def freeze(module: nn.Module) -> None:
+    """Evaluation mode without gradients on the parameters, laid out for fast CPU convolutions."""
+    module.requires_grad_(False).eval()
+    channels_last(module)
