@@ -1,0 +1,13 @@
+"""HTTP routes of our own: signing in, invitations, the reading room. Thin: they parse, call a service, answer."""
+
+from starlette.routing import BaseRoute
+
+from .accounts import account_routes
+from .reading import reading_routes
+
+__all__ = ["all_routes"]
+
+
+def all_routes() -> list[BaseRoute]:
+    """Every route that is served beside Streamlit's own; `routes.guard.Guard` stands before all of them."""
+    return [*account_routes, *reading_routes]

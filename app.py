@@ -1,0 +1,42 @@
+"""The server: Streamlit's app with our routes, the door before them, and the worker beside them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+
+import streamlit as st
+from anyio import to_thread
+from starlette.middleware import Middleware
+
+from routes import all_routes
+from routes.guard import Guard
+from routes.script_errors import quiet_streamlit_log, show_plain_error
+from services.accounts import first_link
+from services.serving import workspace
+
+
+@contextlib.asynccontextmanager
+async def lifespan(_: st.App) -> AsyncIterator[None]:
+    """Open the workspace, print the first researcher's link where one is needed, keep one worker running."""
+    from services.worker import start_worker
+
+    quiet_streamlit_log()
+    opened = await to_thread.run_sync(workspace)
+    if path := await to_thread.run_sync(first_link, opened):
+        port = st.get_option("server.port")
+        print(f"\n  No researcher has a password yet. Set one here (works once):\n  http://localhost:{port}{path}\n")
+    worker = await to_thread.run_sync(start_worker, opened)
+    try:
+        yield
+    finally:
+        await to_thread.run_sync(worker.stop)
+
+
+app = st.App(
+    "studio.py",
+    routes=all_routes(),
+    middleware=[Middleware(Guard, workspace=workspace)],
+    lifespan=lifespan,
+    on_script_error=show_plain_error,
+)

@@ -1,0 +1,28 @@
+"""Mounts the reading room. It talks to `/read/...` under the sign-in cookie; nothing passes through Streamlit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+FOLDER = Path(__file__).parent
+# One module for the browser, written as several short files; the last one holds the export.
+PARTS = ("pixels", "viewer", "questions", "outbox", "list", "room", "mount")
+
+
+def script() -> str:
+    """The component's JavaScript: its parts in order, as one module."""
+    return "\n".join((FOLDER / "js" / f"{part}.js").read_text(encoding="utf-8") for part in PARTS)
+
+
+_room = st.components.v2.component(
+    "cfreader_reading_room",
+    js=script(),
+    css=(FOLDER / "reading_room.css").read_text(encoding="utf-8"),
+)
+
+
+def reading_room() -> None:
+    """The reading list, and the reading room once a series is chosen, over the whole window."""
+    _room(key="reading_room", data={}, height=1)

@@ -1,0 +1,29 @@
+"""What a person sees, and what the log keeps, when a page fails: no raw exception, no data."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import traceback
+
+import streamlit as st
+
+log = logging.getLogger("cfreader.pages")
+
+
+def quiet_streamlit_log() -> None:
+    """Keep Streamlit from logging uncaught exceptions with their messages, which may quote data."""
+    logging.getLogger("streamlit.error_util").disabled = True
+
+
+def show_plain_error(error: Exception) -> bool:
+    """Log the place of an uncaught page error under an id (never its message) and show the id. True: handled."""
+    identity = secrets.token_hex(4)
+    places = [f"{f.filename}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)]
+    log.error("page error %s: %s at %s", identity, type(error).__name__, " < ".join(reversed(places[-8:])))
+    st.error(
+        f"Something went wrong on this page (error {identity}). What you saved is kept. Reload the page; if it comes "
+        f"back, tell the administrator this number.",
+        icon=":material/error:",
+    )
+    return True

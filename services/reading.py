@@ -1,0 +1,324 @@
+"""Reading a study blind: the list, a case, its pixels, and the append-only answers.
+
+Nothing that leaves these functions tells engine, eigenvector, degree, side, class or patient.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session, contains_eager
+
+from cfcore.images.encode import decode_png
+from db.events import record
+from db.models import Reading, Study, StudyReader, Trial, now
+from services.answers import AnswersRefused, checked, is_complete
+from services.workspace import Workspace, sha256
+
+SIDES = ("A", "B")
+MOST_SECONDS = 7 * 24 * 3600.0
+
+
+class ReadingRefused(ValueError):
+    """The message tells the reader why and what to do; `status` is the HTTP status that says the same."""
+
+    def __init__(self, message: str, status: int, **details: Any) -> None:
+        super().__init__(message)
+        self.status = status
+        self.details = details
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What the database holds now, echoed to the reader."""
+
+    sequence: int
+    saved_at: datetime
+    complete: bool
+
+
+@dataclass(frozen=True)
+class Series:
+    """A line of the reading list. `series` is the opaque name of (study, reader); `label` e.g. "R3"."""
+
+    series: str
+    title: str
+    label: str
+    total: int
+    complete: int
+    open: bool
+
+
+def series_name(workspace: Workspace, study_reader_id: int) -> str:
+    """The opaque name under which a reader's browser asks for a study: no count of studies shows in it."""
+    return hmac.new(workspace.key, f"series {study_reader_id}".encode(), hashlib.sha256).hexdigest()[:24]
+
+
+def pixel_token(workspace: Workspace, session_id: int, trial_token: str) -> str:
+    """The name of a trial's pixels, good for one signed-in session only; the same length for every trial."""
+    text = f"pixels {session_id} {trial_token}".encode()
+    return f"{trial_token}{hmac.new(workspace.key, text, hashlib.sha256).hexdigest()}"
+
+
+def _reader(workspace: Workspace, session: Session, account_id: int, series: str) -> StudyReader:
+    readers = session.scalars(
+        sa.select(StudyReader)
+        .join(StudyReader.study)
+        .where(StudyReader.account_id == account_id, StudyReader.revoked_at.is_(None))
+        .options(contains_eager(StudyReader.study))
+    )
+    for reader in readers:
+        if hmac.compare_digest(series_name(workspace, reader.id), series):
+            return reader
+    raise ReadingRefused("This reading is not on your list. Go back to the list and choose from there.", 404)
+
+
+def _trial(session: Session, account_id: int, token: str) -> tuple[Trial, StudyReader, Study]:
+    found = session.execute(
+        sa.select(Trial, StudyReader, Study)
+        .join(StudyReader, Trial.study_reader_id == StudyReader.id)
+        .join(Study, StudyReader.study_id == Study.id)
+        .where(Trial.token == token, StudyReader.account_id == account_id)
+    ).first()
+    if found is None:
+        raise ReadingRefused("This case is not on your list. Go back to the list and choose from there.", 404)
+    trial, reader, study = found
+    if reader.revoked_at is not None:
+        raise ReadingRefused("Your invitation to this reading has been withdrawn. Ask who invited you.", 410)
+    return trial, reader, study
+
+
+def _last(session: Session, trial_id: int) -> Reading | None:
+    return session.scalar(
+        sa.select(Reading).where(Reading.trial_id == trial_id).order_by(Reading.sequence.desc()).limit(1)
+    )
+
+
+def _states(session: Session, study_reader_ids: list[int]) -> dict[int, list[tuple[str, str]]]:
+    """For each reader the cases in order as (token, "complete" | "started" | "open")."""
+    newest = (
+        sa.select(Reading.trial_id, sa.func.max(Reading.sequence).label("sequence"))
+        .group_by(Reading.trial_id)
+        .subquery()
+    )
+    rows = session.execute(
+        sa.select(Trial.study_reader_id, Trial.token, Reading.complete)
+        .outerjoin(newest, newest.c.trial_id == Trial.id)
+        .outerjoin(Reading, (Reading.trial_id == Trial.id) & (Reading.sequence == newest.c.sequence))
+        .where(Trial.study_reader_id.in_(study_reader_ids))
+        .order_by(Trial.study_reader_id, Trial.position)
+    )
+    states: dict[int, list[tuple[str, str]]] = {reader: [] for reader in study_reader_ids}
+    for reader, token, complete in rows:
+        states[reader].append((token, "open" if complete is None else "complete" if complete else "started"))
+    return states
+
+
+def reading_list(workspace: Workspace, account_id: int) -> list[Series]:
+    """What an account has been invited to read, newest first; withdrawn invitations and drafts are not on it."""
+    with workspace.session() as session:
+        readers = session.scalars(
+            sa.select(StudyReader)
+            .join(StudyReader.study)
+            .where(
+                StudyReader.account_id == account_id,
+                StudyReader.revoked_at.is_(None),
+                Study.state.in_(("locked", "closed")),
+            )
+            .options(contains_eager(StudyReader.study))
+            .order_by(StudyReader.invited_at.desc(), StudyReader.id.desc())
+        ).all()
+        states = _states(session, [reader.id for reader in readers])
+        return [
+            Series(
+                series=series_name(workspace, reader.id),
+                title=reader.study.reader_title,
+                label=reader.label,
+                total=len(states[reader.id]),
+                complete=sum(state == "complete" for _, state in states[reader.id]),
+                open=reader.study.state == "locked",
+            )
+            for reader in readers
+        ]
+
+
+def progress(workspace: Workspace, account_id: int, series: str) -> dict[str, Any]:
+    """Title, label, whether answers are taken, and the cases in the reader's order: {"token", "state"} each.
+
+    `at` is the position (from 0) of the first case that is not complete, or None when all are.
+    """
+    with workspace.session() as session:
+        reader = _reader(workspace, session, account_id, series)
+        cases = _states(session, [reader.id])[reader.id]
+        return {
+            "title": reader.study.reader_title,
+            "reader": reader.label,
+            "open": reader.study.state == "locked",
+            "total": len(cases),
+            "at": next((i for i, (_, state) in enumerate(cases) if state != "complete"), None),
+            "cases": [{"token": token, "state": state} for token, state in cases],
+        }
+
+
+def questions(protocol: Mapping[str, Any]) -> dict[str, Any]:
+    """What readers are asked, the same for every case; without what only researchers know (main or secondary)."""
+    return {
+        "findings": [{"key": f["key"], "label": f["label"]} for f in protocol["findings"]],
+        "ratings": [
+            {name: r[name] for name in ("key", "question", "low", "high", "points")} for r in protocol["ratings"]
+        ],
+    }
+
+
+def case(workspace: Workspace, account_id: int, session_id: int, trial_token: str) -> dict[str, Any]:
+    """One case as the reading room shows it: neutral title, place, questions, pixel geometry, own earlier answers.
+
+    Raises ReadingRefused for a case of somebody else or a withdrawn invitation.
+    """
+    with workspace.session() as session:
+        trial, reader, study = _trial(session, account_id, trial_token)
+        pair, last = trial.pair, _last(session, trial.id)
+        total = session.scalar(sa.select(sa.func.count(Trial.id)).where(Trial.study_reader_id == reader.id))
+        window = None
+        if pair.window_centre is not None and pair.window_width is not None:
+            window = {"centre": pair.window_centre, "width": pair.window_width}
+        token = pixel_token(workspace, session_id, trial.token)
+        return {
+            "token": trial.token,
+            "title": study.reader_title,
+            "position": trial.position,
+            "total": total,
+            "open": study.state == "locked",
+            "questions": questions(study.protocol),
+            "pixels": {
+                "urls": {side: f"/read/pixels/{token}/{side}" for side in SIDES},
+                "width": pair.width,
+                "height": pair.height,
+                "bytes": 1 if pair.max_value <= 255 else 2,
+                "white": pair.max_value,
+                "window": window,
+            },
+            "answers": last.answers if last else None,
+            "sequence": last.sequence if last else 0,
+            "seconds": last.seconds if last else 0.0,
+            "saved_at": last.saved_at.isoformat() if last else None,
+            "complete": bool(last and last.complete),
+        }
+
+
+def raw_pixels(workspace: Workspace, file_key: str, width: int, height: int, max_value: int) -> bytes:
+    """The stored picture as raw little-endian gray values, row by row: width x height x (1 or 2) bytes.
+
+    One byte a pixel where white is at most 255, else two, whatever the depth of the stored file: so both sides of
+    a pair have the same length. Raises ValueError where the file has another size than the pair.
+    """
+    values = decode_png(workspace.get(file_key))
+    if values.shape != (height, width):
+        raise ValueError(f"a stored picture has {values.shape} pixels (rows, columns), not {(height, width)}")
+    return values.astype("<u1" if max_value <= 255 else "<u2").tobytes()
+
+
+def pixels(workspace: Workspace, account_id: int, session_id: int, token: str, side: str) -> bytes:
+    """The exact pixels of one side (see `raw_pixels`) for a token made by `pixel_token` for this session.
+
+    Raises ReadingRefused for a token of another session, another person's case or an unknown side.
+    """
+    trial_token = token[:-64]
+    if side not in SIDES or not hmac.compare_digest(
+        pixel_token(workspace, session_id, trial_token).encode(), token.encode()
+    ):
+        raise ReadingRefused("This image cannot be opened here. Load the case again.", 404)
+    with workspace.session() as session:
+        trial, _, _ = _trial(session, account_id, trial_token)
+        pair = trial.pair
+        key = pair.original_key if side == trial.original_side else pair.counterfactual_key
+        size = (pair.width, pair.height, pair.max_value)
+    return raw_pixels(workspace, key, *size)
+
+
+def save_reading(
+    workspace: Workspace,
+    account_id: int,
+    trial_token: str,
+    sequence: int,
+    answers: Mapping[str, Any],
+    seconds: float,
+) -> Saved:
+    """Append the whole state of a case under its sequence number; committed when this returns.
+
+    The same number with the same answers is an echo of what is stored, so a reader may resend until answered.
+    Raises ReadingRefused: 409 for a number that is taken by other answers or lies below the last one (`details`
+    hold the stored state), 404 or 410 for a case that is not this reader's, 423 for a closed study, 422 for
+    answers that the protocol does not know.
+    """
+    if not isinstance(sequence, int) or isinstance(sequence, bool) or not 1 <= sequence < 2**31:
+        raise ReadingRefused("The sequence number must be a whole number of 1 or more.", 422)
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= MOST_SECONDS:
+        raise ReadingRefused("The reading time must be in seconds, 0 or more.", 422)
+    for attempt in range(8):
+        try:
+            return _save(workspace, account_id, trial_token, sequence, answers, float(seconds))
+        except IntegrityError:
+            # Another writer took this number, or the place in the event log, between our look and our write.
+            if attempt == 7:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _save(
+    workspace: Workspace,
+    account_id: int,
+    trial_token: str,
+    sequence: int,
+    answers: Mapping[str, Any],
+    seconds: float,
+) -> Saved:
+    with workspace.session() as session:
+        trial, reader, study = _trial(session, account_id, trial_token)
+        try:
+            clean = checked(answers, study.protocol)
+        except AnswersRefused as error:
+            raise ReadingRefused(str(error), 422) from error
+        same = session.scalar(sa.select(Reading).where(Reading.trial_id == trial.id, Reading.sequence == sequence))
+        if same is not None and same.answers == clean:
+            return Saved(same.sequence, same.saved_at, same.complete)
+        if study.state != "locked":
+            raise ReadingRefused("This reading has been closed: answers are no longer taken. Thank you.", 423)
+        last = _last(session, trial.id)
+        if last is not None and last.sequence >= sequence:
+            raise ReadingRefused(
+                "This case has been answered elsewhere in the meantime.",
+                409,
+                sequence=last.sequence,
+                answers=last.answers,
+                seconds=last.seconds,
+                saved_at=last.saved_at.isoformat(),
+                complete=last.complete,
+            )
+        reading = Reading(
+            trial_id=trial.id,
+            sequence=sequence,
+            answers=clean,
+            complete=is_complete(clean, study.protocol),
+            seconds=seconds,
+            saved_at=now(),
+        )
+        session.add(reading)
+        session.flush()
+        digest = sha256(repr(sorted(_flat(clean))).encode())
+        record(session, reader.label, "reading saved", f"trial {trial.id}", sequence=sequence, sha256=digest)
+        saved = Saved(reading.sequence, reading.saved_at, reading.complete)
+    return saved
+
+
+def _flat(answers: Mapping[str, Any]) -> list[tuple[str, str]]:
+    pairs = [(f"finding {k}", v) for k, v in answers["findings"].items()]
+    pairs += [(f"rating {k}", str(v)) for k, v in answers["ratings"].items()]
+    return [*pairs, ("comment", answers["comment"])]

@@ -1,0 +1,37 @@
+"""A headless Chromium, and what every browser test does first: sign in."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium from $BROWSER_PATH, else from PATH, else Playwright's own."""
+    path = os.environ.get("BROWSER_PATH") or shutil.which("chromium")
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """A fresh browser profile: no cookies, a laptop's screen."""
+    fresh = browser.new_context(viewport={"width": 1440, "height": 900})
+    fresh.set_default_timeout(30_000)
+    yield fresh
+    fresh.close()
