@@ -34,10 +34,10 @@ class StylExConfig:
     condition: int = 16
     classes: int = 2
     channels: MappingABC[int, int] = field(
-        default_factory=lambda: _channels(r4=256, r8=256, r16=128, r32=64, r64=32, r128=16, r256=16)
+        default_factory=lambda: _channels(r4=256, r8=256, r16=128, r32=64, r64=24, r128=16, r256=16)
     )
     critic_channels: MappingABC[int, int] = field(
-        default_factory=lambda: _channels(r4=256, r8=256, r16=128, r32=64, r64=32, r128=16, r256=16)
+        default_factory=lambda: _channels(r4=256, r8=256, r16=128, r32=64, r64=16, r128=16, r256=16)
     )
 
     def __post_init__(self) -> None:

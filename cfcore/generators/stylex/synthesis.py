@@ -45,7 +45,11 @@ class StyledConv(nn.Module):
         self.register_buffer("noise", torch.randn(1, 1, size, size))
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
-        out = self.conv(upsample(x) if self.up else x, style)
+        out = self.conv(x, style)
+        if self.up:
+            # Convolve, then enlarge: like StyleGAN2's transposed convolution and blur, at a quarter of the work of the
+            # other order.
+            out = upsample(out)
         return activate(out + self.noise * self.strength + self.bias[:, None, None])
 
 

@@ -31,7 +31,7 @@ class StylExTraining:
     Attributes:
         adversarial_from: iteration at which the GAN terms join; before it only E and G are trained to reconstruct,
             which a CPU needs (the paper trains all from the start: 0).
-        classifier_every: the terms that need C are taken every so many iterations, times that number.
+        classifier_every: the terms that need C are taken every so many iterations, times that number; 0 is never.
         r1_every, path_every: lazy regularisation of D and G.
         half_life: images after which the running average of the weights has forgotten half.
     """
@@ -107,7 +107,7 @@ class StylExTask(Task):
         l1 = (drawn - images).abs().mean()
         parts = {"l1": l1}
         total = s.reconstruction_weight * l1
-        if iteration % s.classifier_every == 0:
+        if s.classifier_every and iteration % s.classifier_every == 0:
             kl, perceptual = classifier_terms(self.classifier, images, drawn, perceptual=s.perceptual_weight > 0)
             code = (self.model.encode(drawn) - w).abs().mean()
             parts |= {"kl": kl, "perceptual": perceptual, "code": code}

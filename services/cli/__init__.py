@@ -1,0 +1,5 @@
+"""The command line: `cfreader`, the same verbs as the pages."""
+
+from .main import main
+
+__all__ = ["main"]

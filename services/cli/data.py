@@ -1,0 +1,76 @@
+"""Commands that bring images in and list what is there."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from services.workspace import open_workspace
+
+from .output import JsonOption, WorkspaceOption, plain_errors, say, terminal_progress
+
+
+@plain_errors
+def import_command(
+    path: Annotated[Path, typer.Argument(help="Folder, CSV table, DICOM or image file.")],
+    name: Annotated[str, typer.Option(help="Name of the data set.")],
+    layout: Annotated[str, typer.Option(help="auto, folder, csv or dicom.")] = "auto",
+    workspace: WorkspaceOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Import radiographs. Bad files are listed and skipped, the rest is imported."""
+    from services.importing import import_images
+
+    result = import_images(open_workspace(workspace), path, name, layout, progress=terminal_progress(json))
+    skipped = [{"row": row, "reason": reason, "file": file} for row, reason, file in result.skipped]
+    lines = [f"Imported {result.imported} images as {name!r}."]
+    lines += [f"  skipped row {item['row']} ({item['file']}): {item['reason']}" for item in skipped]
+    content = {"dataset": result.dataset_id, "imported": result.imported, "skipped": skipped}
+    say(content, json, "\n".join(lines))
+
+
+@plain_errors
+def phantom(
+    name: Annotated[str, typer.Option(help="Name of the data set.")],
+    pathology: Annotated[str, typer.Option(help="cardiomegaly, effusion or atelectasis.")] = "cardiomegaly",
+    n: int = 200,
+    size: int = 512,
+    seed: int = 0,
+    shortcut: Annotated[bool, typer.Option(help="Couple pacemaker and age to cardiomegaly.")] = False,
+    workspace: WorkspaceOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Make a set of procedural chest radiographs whose true findings are known."""
+    from cfcore.images.phantom import SHORTCUT
+    from services.importing import import_phantom
+
+    couple = SHORTCUT if shortcut else None
+    result = import_phantom(open_workspace(workspace), name, n, size, seed, pathology, couple)
+    say(
+        {"dataset": result.dataset_id, "imported": result.imported},
+        json,
+        f"Made {result.imported} phantoms as {name!r}.",
+    )
+
+
+@plain_errors
+def list_command(workspace: WorkspaceOption = None, json: JsonOption = False) -> None:
+    """Data sets, models and runs of the workspace."""
+    from services.datasets import list_datasets
+    from services.models import list_models
+    from services.runs import list_runs
+
+    opened = open_workspace(workspace)
+    datasets, models, runs = list_datasets(opened), list_models(opened), list_runs(opened)
+    lines = [f"data set  {d.name}: {d.images} images of {d.patients} patients" for d in datasets]
+    lines += [f"{m.kind:9} {m.name}" for m in models]
+    lines += [f"run {r.id:<5} {r.kind}: {r.name}, {r.state}" for r in runs]
+    content = {
+        "datasets": [asdict(d) for d in datasets],
+        "models": [{"id": m.id, "name": m.name, "kind": m.kind} for m in models],
+        "runs": [{"id": r.id, "name": r.name, "kind": r.kind, "state": r.state} for r in runs],
+    }
+    say(content, json, "\n".join(lines) or "The workspace is empty: import images or run `cfreader demo`.")

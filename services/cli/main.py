@@ -1,0 +1,28 @@
+"""All commands, by group. Heavy imports happen inside the commands, so that `cfreader --help` answers at once."""
+
+from __future__ import annotations
+
+import typer
+
+from . import data, models, server
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+train = typer.Typer(no_args_is_help=True, help="Train a classifier or a generator.")
+evaluate = typer.Typer(no_args_is_help=True, help="Measure how good a model is on held-out images.")
+app.add_typer(train, name="train")
+app.add_typer(evaluate, name="evaluate")
+
+app.command("import")(data.import_command)
+app.command("phantom")(data.phantom)
+app.command("list")(data.list_command)
+train.command("classifier")(models.train_classifier)
+train.command("stylex")(models.train_stylex)
+evaluate.command("classifier")(models.evaluate_classifier)
+app.command("eigenfind")(models.eigenfind)
+app.command("demo")(server.demo)
+app.command("serve")(server.serve)
+
+
+def main() -> None:
+    """Entry point of the console command."""
+    app()

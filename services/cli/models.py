@@ -1,0 +1,159 @@
+"""Commands that train, evaluate and search."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from services.workspace import open_workspace
+
+from .output import JsonOption, WorkspaceOption, plain_errors, say, terminal_progress
+
+Dataset = Annotated[str, typer.Option("--dataset", help="Name of an imported data set.")]
+
+
+def _run(workspace: Any, kind: str, name: str, settings: dict[str, Any], seed: int, as_json: bool, **ids: Any) -> Any:
+    from services.foreground import finish_run
+    from services.runs import start_run
+
+    run_id = start_run(workspace, kind, name, settings, seed, actor="command line", **ids)
+    view = finish_run(workspace, run_id, terminal_progress(as_json))
+    if not as_json:
+        typer.echo("", err=True)
+    return view
+
+
+@plain_errors
+def train_classifier(
+    dataset: Dataset,
+    positive: Annotated[str, typer.Option(help="Label of the positive class.")],
+    negative: Annotated[str | None, typer.Option(help="Label of the negative class; all the rest without it.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the model.")] = None,
+    size: int = 64,
+    iterations: int = 700,
+    batch: int = 32,
+    seed: int = 0,
+    workspace: WorkspaceOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Train DenseNet-121, binary, one channel, with balanced sampling; report AUC on the test split."""
+    from services.datasets import dataset_named
+
+    opened = open_workspace(workspace)
+    settings = {"positive": positive, "negative": negative, "size": size, "iterations": iterations, "batch": batch}
+    view = _run(
+        opened,
+        "train classifier",
+        name or f"{positive}, DenseNet-121",
+        settings,
+        seed,
+        json,
+        dataset_id=dataset_named(opened, dataset).id,
+    )
+    result = {"run": view.id, "model": view.result["model_id"], "auc": view.result["auc"], "seconds": view.seconds}
+    say(result, json, f"Model {view.result['model_id']}: test AUC {view.result['auc']:.3f}, {view.seconds:.0f} s")
+
+
+@plain_errors
+def train_stylex(
+    dataset: Dataset,
+    classifier: Annotated[str, typer.Option(help="Name of the classifier that is explained.")],
+    name: Annotated[str | None, typer.Option(help="Name of the model.")] = None,
+    iterations: int = 6000,
+    batch: int = 16,
+    seconds: Annotated[float | None, typer.Option(help="Stop after so many seconds.")] = None,
+    adversarial_from: Annotated[int, typer.Option(help="Iteration at which the GAN terms join (paper: 0).")] = 4000,
+    classifier_every: Annotated[int, typer.Option(help="Terms that need the classifier, every so many steps.")] = 2,
+    seed: int = 0,
+    workspace: WorkspaceOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Train a StylEx generator against a frozen classifier; report held-out reconstruction."""
+    from services.datasets import dataset_named
+    from services.models import model_named
+
+    opened = open_workspace(workspace)
+    losses = {"adversarial_from": adversarial_from, "classifier_every": classifier_every}
+    settings = {"iterations": iterations, "batch": batch, "seconds": seconds, "losses": losses}
+    view = _run(
+        opened,
+        "train stylex",
+        name or f"{classifier}, StylEx",
+        settings,
+        seed,
+        json,
+        dataset_id=dataset_named(opened, dataset).id,
+        classifier_id=model_named(opened, classifier, "classifier").id,
+    )
+    figures = {key: view.result[key] for key in ("l1", "ssim", "agreement")}
+    text = ", ".join(f"{key} {value:.3f}" for key, value in figures.items())
+    say({"run": view.id, "model": view.result["model_id"], "seconds": view.seconds} | figures, json, text)
+
+
+@plain_errors
+def evaluate_classifier(
+    classifier: Annotated[str, typer.Argument(help="Name of the classifier.")],
+    dataset: Dataset,
+    split: str = "test",
+    workspace: WorkspaceOption = None,
+    json: JsonOption = False,
+) -> None:
+    """AUC with interval (DeLong), accuracy and calibration on a split of any imported data set."""
+    from services.evaluation import evaluate_classifier as evaluate
+
+    result = evaluate(open_workspace(workspace), classifier, dataset, split)
+    figures = result.figures
+    text = f"AUC {figures['auc']:.3f} ({figures['auc_low']:.3f} to {figures['auc_high']:.3f}), n = {figures['n']:.0f}"
+    say(asdict(result), json, text)
+
+
+@plain_errors
+def eigenfind(
+    dataset: Dataset,
+    classifier: Annotated[str, typer.Option(help="Name of the classifier.")],
+    generator: Annotated[str, typer.Option(help="Name of the StylEx generator trained with it.")],
+    target: Annotated[str, typer.Option(help="Class to move to.")],
+    n: Annotated[int, typer.Option(help="Images to explain.")] = 30,
+    split: str = "test",
+    fit_split: Annotated[str, typer.Option(help="Split on which the directions are ranked.")] = "val",
+    fit_n: int = 32,
+    scan: int = 20,
+    k: int = 8,
+    degree: float = 10.0,
+    basis: str = "sefa",
+    rendering: Annotated[str, typer.Option(help='"detail transfer" or "plain".')] = "detail transfer",
+    seed: int = 0,
+    workspace: WorkspaceOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Rank the eigenvectors that change the classifier's mind, and explain images with them."""
+    from services.datasets import dataset_named
+    from services.models import model_named
+
+    opened = open_workspace(workspace)
+    settings = {
+        "engine": "eigenfind",
+        "target": target,
+        "images": {"split": split, "n": n, "seed": seed},
+        "fit_split": fit_split,
+        "fit_n": fit_n,
+        "rendering": rendering,
+        "config": {"scan": scan, "k": k, "degree": degree, "basis": basis},
+    }
+    view = _run(
+        opened,
+        "explain",
+        f"EigenFind, {target}",
+        settings,
+        seed,
+        json,
+        dataset_id=dataset_named(opened, dataset).id,
+        classifier_id=model_named(opened, classifier, "classifier").id,
+        generator_id=model_named(opened, generator, "stylex").id,
+    )
+    rows = [f"{d.name:>6}  {d.mean_change:+7.3f} logits  {d.explained:6.1%} flipped" for d in view.directions if d.kept]
+    text = "\n".join([*rows, f"explained {view.result['explained']:.1%} of {view.result['n']:.0f} images"])
+    directions = [asdict(d) for d in view.directions]
+    say({"run": view.id, "directions": directions} | view.result, json, text)

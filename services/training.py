@@ -1,0 +1,180 @@
+"""Training runs: a classifier on a data set, StylEx against a classifier. What the worker and the command line do."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+import torch
+from torch import Tensor
+
+from cfcore.classifiers.store import build_classifier, save_classifier
+from cfcore.classifiers.training import ClassifierTask, Evaluation, evaluate, predict
+from cfcore.engines.base import Progress
+from cfcore.generators.stylex.model import StylEx, StylExConfig, save_stylex
+from cfcore.generators.stylex.training import StylExTask, StylExTraining, reconstruction_quality
+from cfcore.training.loop import Batches, Schedule, train
+from db.models import Dataset, Image, Run
+from services.images import small_tensor
+from services.models import add_model, load_classifier, new_folder
+from services.runs import versions
+from services.selection import SHOWN
+from services.workspace import Workspace
+
+HEALTHY = ("No Finding", "Healthy", "Normal", "NORMAL")
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images of one split at a network's size: (n, 1, size, size) uint8 and (n,) labels, 1 is positive."""
+
+    images: Tensor
+    labels: Tensor
+
+
+def load_split(
+    workspace: Workspace, dataset_id: int, split: str, size: int, positive: str, negative: str | None = None
+) -> Split:
+    """The images of a split with label `positive` against the rest, or against label `negative` alone.
+
+    Raises:
+        ValueError: no image carries the label; names the labels that there are.
+    """
+    query = sa.select(Image).where(Image.dataset_id == dataset_id, Image.split == split, Image.look.in_(SHOWN))
+    with workspace.session() as session:
+        rows = list(session.scalars(query.order_by(Image.id)))
+    known = sorted({label for row in rows for label in row.labels})
+    if positive not in known:
+        raise ValueError(
+            f"no image of the {split} split is labelled {positive!r}; labels are {', '.join(known) or 'none'}"
+        )
+    if negative is not None:
+        rows = [row for row in rows if positive in row.labels or negative in row.labels]
+    images = small_tensor(workspace, rows, (size, size))
+    labels = torch.tensor([int(positive in row.labels) for row in rows])
+    return Split((images * 255).round().byte(), labels)
+
+
+def _negative_name(workspace: Workspace, dataset_id: int, positive: str, negative: str | None) -> str:
+    if negative is not None:
+        return negative
+    with workspace.session() as session:
+        labels = {
+            label
+            for row in session.scalars(sa.select(Image.labels).where(Image.dataset_id == dataset_id))
+            for label in row
+        }
+    found = [name for name in HEALTHY if name in labels]
+    return found[0] if found else f"No {positive}"
+
+
+def train_classifier(workspace: Workspace, run: Run, progress: Progress) -> int:
+    """Train, test and store a classifier; returns the model's id. Cut off and called again, it goes on.
+
+    `run.settings`: positive (a label), negative (a label or None: all the rest), size (64), iterations (700),
+    batch (32).
+    """
+    settings = {"negative": None, "size": 64, "iterations": 700, "batch": 32} | run.settings
+    assert run.dataset_id is not None
+    positive, size = settings["positive"], int(settings["size"])
+    names = (_negative_name(workspace, run.dataset_id, positive, settings["negative"]), positive)
+    data = {
+        split: load_split(workspace, run.dataset_id, split, size, positive, settings["negative"])
+        for split in ("train", "val", "test")
+    }
+    torch.manual_seed(run.seed)
+    generator = torch.Generator().manual_seed(run.seed)
+    classifier = build_classifier("densenet121", names, size)
+    task = ClassifierTask(classifier, int(settings["iterations"]), generator)
+    batches = Batches(data["train"].images, data["train"].labels, int(settings["batch"]), generator, balanced=True)
+    losses = train(
+        task, batches, Schedule(int(settings["iterations"])), training_folder(workspace, run.id), progress=progress
+    )
+    classifier.eval()
+    quality = {split: quality_of(classifier, data[split]) for split in ("val", "test")}
+    path, folder = new_folder(workspace)
+    card = _card(workspace, run, settings, len(data["train"].images)) | {
+        "name": run.name,
+        "val": asdict(quality["val"]),
+        "test": asdict(quality["test"]),
+    }
+    save_classifier(folder, classifier, card)
+    model_id = add_model(workspace, run.name, path, dataset_id=run.dataset_id)
+    _finish(workspace, run, losses, {"model_id": model_id, "auc": quality["test"].auc})
+    return model_id
+
+
+def quality_of(classifier: Any, data: Split) -> Evaluation:
+    """AUC with its interval, calibration and accuracy on a split."""
+    return evaluate(predict(classifier, data.images).double().numpy(), data.labels.numpy())
+
+
+def train_stylex(workspace: Workspace, run: Run, progress: Progress) -> int:
+    """Train and store a StylEx generator for `run.classifier_id`; returns the model's id.
+
+    `run.settings`: positive, negative (labels, as for the classifier; by default the classifier's own classes),
+    iterations, batch (16), seconds (None), networks (fields of StylExConfig), losses (fields of StylExTraining).
+    """
+    settings = {"iterations": 6000, "batch": 16, "seconds": None, "networks": {}, "losses": {}} | run.settings
+    assert run.dataset_id is not None and run.classifier_id is not None
+    classifier = load_classifier(workspace, run.classifier_id)
+    if len(classifier.size) != 2 or classifier.size[0] != classifier.size[1]:
+        raise ValueError(
+            f"StylEx draws squares, the classifier takes {classifier.size}: choose one with a square input"
+        )
+    negative, positive = classifier.class_names[0], classifier.class_names[1]
+    positive = settings.get("positive") or positive
+    size = classifier.size[0]
+    data = {
+        split: load_split(workspace, run.dataset_id, split, size, positive, settings.get("negative"))
+        for split in ("train", "test")
+    }
+    torch.manual_seed(run.seed)
+    generator = torch.Generator().manual_seed(run.seed)
+    model = StylEx(StylExConfig(**({"size": size, "classes": len(classifier.class_names)} | settings["networks"])))
+    task = StylExTask(model, classifier, StylExTraining(**settings["losses"]), generator)
+    batches = Batches(data["train"].images, data["train"].labels, int(settings["batch"]), generator)
+    schedule = Schedule(int(settings["iterations"]), seconds=settings["seconds"])
+    losses = train(task, batches, schedule, training_folder(workspace, run.id), progress=progress)
+    quality = reconstruction_quality(task.average, classifier, data["test"].images)
+    path, folder = new_folder(workspace)
+    card = _card(workspace, run, settings, int(losses[-1]["iteration"]) * int(settings["batch"])) | {
+        "name": run.name,
+        "classes": [negative, positive],
+        "test": quality,
+        "hours": round(losses[-1]["seconds"] / 3600, 2),
+    }
+    save_stylex(folder, task.average, card, task.discriminator)
+    model_id = add_model(workspace, run.name, path, classifier_id=run.classifier_id, dataset_id=run.dataset_id)
+    _finish(workspace, run, losses, {"model_id": model_id} | quality)
+    return model_id
+
+
+def training_folder(workspace: Workspace, run_id: int) -> Path:
+    """Where checkpoint, losses and grids of a training run lie."""
+    return workspace.folder / "training" / str(run_id)
+
+
+def _card(workspace: Workspace, run: Run, settings: dict[str, Any], images: int) -> dict[str, Any]:
+    with workspace.session() as session:
+        dataset = session.get_one(Dataset, run.dataset_id)
+    return {
+        "dataset": dataset.name,
+        "dataset_meta": dataset.meta,
+        "images_seen": images,
+        "settings": settings,
+        "seed": run.seed,
+        "versions": versions(),
+    }
+
+
+def _finish(workspace: Workspace, run: Run, losses: list[dict[str, float]], figures: dict[str, Any]) -> None:
+    thinned = losses[:: max(1, len(losses) // 200)]
+    with workspace.session() as session:
+        row = session.get_one(Run, run.id)
+        grid = training_folder(workspace, run.id) / "grid.png"
+        key = workspace.put(grid.read_bytes(), ".png") if grid.exists() else None
+        row.result = {"losses": thinned, "grid": key} | figures
+        row.versions = versions()
