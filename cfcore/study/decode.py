@@ -51,9 +51,7 @@ def decode(answer: str | None, original_side: str) -> Decoded:
 def _trial(row: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("reader", "arm", "patient", "pair"):
         if name not in row:
-            raise ValueError(
-                f"A reading lacks “{name}”: give reader, arm, patient, pair, original_side, answers."
-            )
+            raise ValueError(f"A reading lacks “{name}”: give reader, arm, patient, pair, original_side, answers.")
     purpose = row.get("purpose") or "reading"
     if purpose not in PURPOSES:
         raise ValueError(f"A reading's purpose is “{purpose}”: expected one of {', '.join(PURPOSES)}.")
@@ -108,9 +106,7 @@ def decode_ratings(rows: Iterable[Mapping[str, Any]], ratings: Sequence[str] | N
     if ratings is None:
         keys = list(dict.fromkeys(key for row in trials for key in (row.get("ratings") or {})))
     table = [
-        _trial(row) | {"rating": key, "value": (row.get("ratings") or {}).get(key)}
-        for row in trials
-        for key in keys
+        _trial(row) | {"rating": key, "value": (row.get("ratings") or {}).get(key)} for row in trials for key in keys
     ]
     frame = pd.DataFrame(table, columns=list(RATING_COLUMNS))
     return frame.astype({"value": "Int64", "position": "Int64", "seconds": "Float64"})

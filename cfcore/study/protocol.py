@@ -203,7 +203,7 @@ def _rating_problems(rating: Rating) -> list[str]:
 
 
 def validate(protocol: Protocol) -> list[str]:
-    """Everything that keeps the protocol from being locked, a sentence each with its remedy; [] if nothing."""
+    """Everything that keeps the protocol from being locked, a sentence each with its remedy."""
     problems = [] if protocol.title.strip() else ["The study has no title."]
     problems += _title_problems(protocol)
     if not protocol.findings:
@@ -230,7 +230,8 @@ def validate(protocol: Protocol) -> list[str]:
     if protocol.rendering == "detail transfer" and protocol.reference == "reconstruction":
         problems.append(
             "With detail transfer the counterfactual carries the true original's detail: a reconstruction "
-            "beside it would tell the sides apart by sharpness. Use the original as reference, or plain rendering."
+            "beside it would tell the sides apart by sharpness. Use the original as reference, or plain "
+            "rendering."
         )
     if not (math.isfinite(protocol.degree) and protocol.degree > 0):
         problems.append(f"The degree is {protocol.degree}: it must be a positive number (the paper used 10).")
@@ -254,7 +255,7 @@ def canonical_json(protocol: Protocol) -> str:
 
 
 def digest(protocol: Protocol, extra: Mapping[str, Any] | None = None) -> str:
-    """SHA-256 (64 hex digits) of the protocol and of `extra` (JSON values): hashes of images, pairs, weights."""
+    """SHA-256 (64 hex digits) of the protocol and of `extra`, JSON values such as hashes of images."""
     text = _canonical({"protocol": dataclasses.asdict(protocol), "extra": dict(extra or {})})
     return hashlib.sha256(text.encode()).hexdigest()
 

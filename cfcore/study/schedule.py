@@ -96,7 +96,7 @@ def reader_rng(reader_key: str, rng: np.random.Generator | int) -> np.random.Gen
 
 
 def _sides(pair_ids: Sequence[Id], arms: Mapping[Id, str], rng: np.random.Generator) -> dict[Id, Side]:
-    """Half A, half B in every arm; the extra pairs of arms of odd size alternate, which balances the whole."""
+    """Half A, half B in every arm; the extra pairs of odd arms alternate, which balances the whole."""
     groups: dict[str, list[Id]] = {}
     for pair in pair_ids:
         groups.setdefault(arms.get(pair, ""), []).append(pair)

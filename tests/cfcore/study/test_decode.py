@@ -79,8 +79,6 @@ def test_ratings():
 def test_swapping_sides_with_the_answer_changes_nothing(trials):
     swap = {"A": "B", "B": "A"}
     plain = [row(pair=i, original_side="AB"[s], answers={"ctr": a}) for i, (a, s) in enumerate(trials)]
-    other = [
-        row(pair=i, original_side="BA"[s], answers={"ctr": swap.get(a, a)}) for i, (a, s) in enumerate(trials)
-    ]
+    other = [row(pair=i, original_side="BA"[s], answers={"ctr": swap.get(a, a)}) for i, (a, s) in enumerate(trials)]
     columns = ["in_original", "in_counterfactual", "appears", "disappears", "status"]
     pd.testing.assert_frame_equal(decode_readings(plain)[columns], decode_readings(other)[columns])

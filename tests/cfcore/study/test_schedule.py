@@ -38,9 +38,7 @@ def test_too_few_patients_are_named():
 
 
 def test_own_patients_belong_to_one_arm():
-    pairs = assign_pairs(
-        candidates(40), ["v17+", "v2-", "v18+"], 10, "own patients", np.random.default_rng(3)
-    )
+    pairs = assign_pairs(candidates(40), ["v17+", "v2-", "v18+"], 10, "own patients", np.random.default_rng(3))
     assert Counter(p.arm for p in pairs) == {"v17+": 10, "v2-": 10, "v18+": 10}
     assert len({p.patient for p in pairs}) == 30
 
@@ -91,9 +89,7 @@ def test_pairs_of_one_patient_are_kept_apart(n_patients, n_arms, seed):
     patients = {(p * n_arms + a): p for p in range(n_patients) for a in range(n_arms)}
     order = [patients[t.pair_id] for t in make_schedule(list(patients), "r", seed, patients=patients)]
     assert all(a != b for a, b in pairwise(order))
-    assert all(
-        set(order[i : i + n_patients]) == set(range(n_patients)) for i in range(0, len(order), n_patients)
-    )
+    assert all(set(order[i : i + n_patients]) == set(range(n_patients)) for i in range(0, len(order), n_patients))
 
 
 def test_a_pair_listed_twice_is_refused():
