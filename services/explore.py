@@ -1,0 +1,317 @@
+"""Explore: one image, one direction, one degree at a time, and fast enough to drag."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import numpy.typing as npt
+import sqlalchemy as sa
+
+from db.models import Counterfactual, Image, Run
+from services.images import Gray, crop_back, read_pixels, square_tensor, to_unit
+from services.pictures import thumbnail_png
+from services.runs import ExplainSettings, engine_folder
+from services.selection import SHOWN
+from services.workspace import Workspace
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from cfcore.classifiers.base import Classifier
+    from cfcore.engines.base import Engine, NamedDirection
+
+Rendering = Literal["detail transfer", "plain"]
+CURVE_POINTS = 21
+FINE_POINTS = 4
+# Views hold pixels at the source's size (a 2,000 px radiograph: 50 MB), thumbnails a few kB.
+KEPT_ENGINES, KEPT_VIEWS, KEPT_CURVES, KEPT_IMAGES, KEPT_THUMBNAILS = 4, 8, 64, 8, 512
+THUMBNAIL_SIDE = 128
+
+
+class NothingToExplore(ValueError):
+    """The run has no engine to explore with; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class OpenEngine:
+    """A fitted engine, ready to use. `target`: index of the class that the run moves to; `target_name` its name."""
+
+    run_id: int
+    engine: Engine
+    classifier: Classifier
+    target: int
+    target_name: str
+    rendering: Rendering
+
+    @property
+    def directions(self) -> tuple[NamedDirection, ...]:
+        return self.engine.directions()
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """One image moved by one degree along one direction.
+
+    Attributes:
+        original, reconstruction, counterfactual: (h, w) float32 in [0, 1]; with "detail transfer" original and
+            counterfactual have the source's own size, with "plain" all three the network's.
+        p_source, p_reconstruction, p_counterfactual: probability of the target class for each.
+        flipped: the classifier calls the counterfactual the target. flipped_plain: likewise without detail transfer.
+    """
+
+    original: Gray
+    reconstruction: Gray
+    counterfactual: Gray
+    p_source: float
+    p_reconstruction: float
+    p_counterfactual: float
+    flipped: bool
+    flipped_plain: bool
+    direction: str | None
+    degree: float
+    rendering: Rendering
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """Probability of the target class along a direction. `degrees` and `probabilities`: (n,); `flips_at`: the degree
+    nearest to 0 at which the classifier's mind changes, None where it does not within the range."""
+
+    degrees: npt.NDArray[np.float64]
+    probabilities: npt.NDArray[np.float64]
+    flips_at: float | None
+
+
+@dataclass(frozen=True)
+class ImageChoice:
+    """An image in the list at the side of Explore. `p_source`: probability of the target class, None for an image
+    that the run has not explained."""
+
+    id: int
+    split: str
+    labels: tuple[str, ...]
+    p_source: float | None
+
+
+_loading = threading.Lock()
+
+
+def open_engine(workspace: Workspace, run_id: int) -> OpenEngine:
+    """The fitted engine of a finished (or still explaining) run, kept in memory for the next call.
+
+    Raises:
+        NothingToExplore: the run is of another kind, or has not fitted its engine yet.
+    """
+    # One at a time: two pages that open the same engine at once would read it twice.
+    with _loading:
+        return _open_engine(workspace, run_id, _stamp(workspace, run_id))
+
+
+def _stamp(workspace: Workspace, run_id: int) -> float:
+    """When the engine was written, so that a run that is done again is not shown with its old engine."""
+    try:
+        return engine_folder(workspace, run_id).stat().st_mtime
+    except FileNotFoundError:
+        raise NothingToExplore(
+            "This run has not fitted its engine yet. Follow it on the Runs page and come back when it explains images."
+        ) from None
+
+
+@lru_cache(maxsize=KEPT_ENGINES)
+def _open_engine(workspace: Workspace, run_id: int, stamp: float) -> OpenEngine:
+    from cfcore.engines.registry import engine_class
+    from services.models import load_classifier, load_generator
+
+    with workspace.session() as session:
+        run = session.get(Run, run_id)
+    if run is None or run.kind != "explain" or run.classifier_id is None:
+        raise NothingToExplore(f"Run {run_id} explains no images. Choose a run of a counterfactual method.")
+    settings = ExplainSettings.of(run.settings)
+    classifier = load_classifier(workspace, run.classifier_id)
+    generator = None if run.generator_id is None else load_generator(workspace, run.generator_id)
+    folder: Path = engine_folder(workspace, run_id)
+    engine = engine_class(settings.engine).load(folder, classifier, generator=generator)
+    return OpenEngine(
+        run_id, engine, classifier, classifier.class_index(settings.target), settings.target, settings.rendering
+    )
+
+
+def image_choices(
+    workspace: Workspace, run_id: int, split: str | None = None, predicted: str | None = None, limit: int = 60
+) -> list[ImageChoice]:
+    """Images to look at in the run's data set: those that the run explained first, then one image a patient.
+
+    Args:
+        split: only this split; None for all.
+        predicted: class name that the classifier gave the image; only images that the run explained are known.
+        limit: at most so many.
+    """
+    with workspace.session() as session:
+        run = session.get(Run, run_id)
+        if run is None:
+            raise NothingToExplore(f"There is no run {run_id}. Choose one from the list.")
+        explained = {
+            row.image_id: row.p_source
+            for row in session.scalars(
+                sa.select(Counterfactual).where(Counterfactual.run_id == run_id).order_by(Counterfactual.id)
+            )
+        }
+        query = sa.select(Image).where(Image.dataset_id == run.dataset_id, Image.look.in_(SHOWN))
+        if split is not None:
+            query = query.where(Image.split == split)
+        if predicted is not None:
+            query = query.where(Image.id.in_(explained))
+        images = session.scalars(query.order_by(Image.id.in_(explained).desc(), Image.id).limit(4 * limit)).all()
+    target = run.settings.get("target")
+    choices = []
+    for image in images:
+        share = explained.get(image.id)
+        if predicted is not None and share is not None and (share > 0.5) != (predicted == target):
+            continue
+        choices.append(ImageChoice(image.id, image.split, tuple(image.labels), share))
+    return choices[:limit]
+
+
+@lru_cache(maxsize=KEPT_THUMBNAILS)
+def thumbnail(workspace: Workspace, image_id: int) -> bytes:
+    """A small PNG of an image."""
+    image = _image(workspace, image_id)
+    return thumbnail_png(to_unit(read_pixels(workspace, image), image), THUMBNAIL_SIDE)
+
+
+def explore(
+    workspace: Workspace, run_id: int, image_id: int, direction: str | None, degree: float, rendering: Rendering
+) -> View:
+    """Move one image by `degree` along `direction`. The same call twice gives the same bytes.
+
+    Raises:
+        NothingToExplore: the run has no engine, or the image is gone or waits for a person's look.
+        ValueError: the engine has no such direction; the message lists those it has.
+    """
+    stamp = _stamp(workspace, run_id)
+    return _view(workspace, run_id, stamp, image_id, direction, float(degree), rendering)
+
+
+@lru_cache(maxsize=KEPT_VIEWS)
+def _view(
+    workspace: Workspace,
+    run_id: int,
+    stamp: float,
+    image_id: int,
+    direction: str | None,
+    degree: float,
+    rendering: Rendering,
+) -> View:
+    opened = open_engine(workspace, run_id)
+    image = _image(workspace, image_id)
+    source = _tensor(workspace, image_id)
+    found = opened.engine.move(source, opened.target, direction=direction, degree=degree, rendering=rendering)
+    shape = (image.height, image.width)
+    if rendering == "detail transfer":
+        original, moved = (crop_back(part[0, 0].numpy(), shape) for part in (found.source, found.counterfactual))
+    else:
+        original, moved = _area(source, opened.engine.size), found.counterfactual[0, 0].numpy()
+    return View(
+        original=original,
+        reconstruction=found.reconstruction[0, 0].numpy(),
+        counterfactual=moved,
+        p_source=float(found.p_source[0]),
+        p_reconstruction=float(found.p_reconstruction[0]),
+        p_counterfactual=float(found.p_counterfactual[0]),
+        flipped=bool(found.flipped[0]),
+        flipped_plain=bool(found.flipped_plain[0]),
+        direction=direction,
+        degree=degree,
+        rendering=rendering,
+    )
+
+
+def curve(
+    workspace: Workspace,
+    run_id: int,
+    image_id: int,
+    direction: str | None,
+    rendering: Rendering = "detail transfer",
+    n: int = CURVE_POINTS,
+) -> Curve:
+    """Probability of the target class at `n` degrees over the engine's range, and where the mind changes.
+
+    The change is bracketed by two neighbouring points, then by a finer grid between them, then placed by linear
+    interpolation of the log-odds. Raises as `explore` does.
+    """
+    return _curve(workspace, run_id, _stamp(workspace, run_id), image_id, direction, rendering, n)
+
+
+@lru_cache(maxsize=KEPT_CURVES)
+def _curve(
+    workspace: Workspace,
+    run_id: int,
+    stamp: float,
+    image_id: int,
+    direction: str | None,
+    rendering: Rendering,
+    n: int,
+) -> Curve:
+    opened = open_engine(workspace, run_id)
+    source = _tensor(workspace, image_id)
+    low, high = opened.engine.degree_range
+
+    def along(degrees: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        import torch
+
+        row = opened.engine.probabilities_along(
+            source, opened.target, torch.from_numpy(degrees).float(), direction=direction, rendering=rendering
+        )
+        return row[0].double().numpy()
+
+    degrees = np.linspace(low, high, n)
+    probabilities = along(degrees)
+    bracket = _nearest_change(degrees, probabilities)
+    if bracket is None:
+        return Curve(degrees, probabilities, None)
+    inner = np.linspace(*bracket, FINE_POINTS + 2)
+    inner_p = along(inner)
+    finer = _nearest_change(inner, inner_p) or bracket
+    i = int(np.searchsorted(inner, min(finer)))
+    margins = np.log(np.clip(inner_p, 1e-6, 1 - 1e-6) / np.clip(1 - inner_p, 1e-6, 1))
+    i = min(i, len(inner) - 2)
+    gap = margins[i + 1] - margins[i]
+    share = 0.5 if gap == 0 else float(np.clip(-margins[i] / gap, 0, 1))
+    return Curve(degrees, probabilities, float(inner[i] + share * (inner[i + 1] - inner[i])))
+
+
+def _nearest_change(
+    degrees: npt.NDArray[np.float64], probabilities: npt.NDArray[np.float64]
+) -> tuple[float, float] | None:
+    """The neighbouring degrees, nearest to 0, between which the probability crosses 0.5."""
+    above = probabilities > 0.5
+    places = np.flatnonzero(above[1:] != above[:-1])
+    if len(places) == 0:
+        return None
+    distance = np.minimum(np.abs(degrees[places]), np.abs(degrees[places + 1]))
+    i = places[int(np.argmin(distance))]
+    return float(degrees[i]), float(degrees[i + 1])
+
+
+@lru_cache(maxsize=KEPT_IMAGES)
+def _tensor(workspace: Workspace, image_id: int) -> Tensor:
+    return square_tensor(workspace, _image(workspace, image_id))
+
+
+def _area(source: Tensor, size: tuple[int, ...]) -> Gray:
+    from cfcore.classifiers.base import resize
+
+    return resize(source, size)[0, 0].numpy()
+
+
+def _image(workspace: Workspace, image_id: int) -> Image:
+    with workspace.session() as session:
+        image = session.get(Image, image_id)
+    if image is None or image.look not in SHOWN:
+        raise NothingToExplore("This image is not in the data set any more, or waits for a person's look.")
+    return image

@@ -1,0 +1,248 @@
+"""A run of kind "explain": rank directions on some images, explain others, store every counterfactual."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+import torch
+
+from cfcore.classifiers.base import Classifier
+from cfcore.engines.base import Engine, Explanation
+from cfcore.engines.registry import engine_class
+from cfcore.images.encode import encode_png
+from db.models import Counterfactual, Direction, Image, Model, Run
+from services.images import batches_of, crop_back, from_unit, read_pixels, small_tensor
+from services.runs import ExplainSettings, engine_folder, versions
+from services.selection import choose_images
+from services.worker import lease
+from services.worker.least import least_degrees
+from services.worker.progress import RunProgress
+from services.workspace import Workspace
+
+CHUNK = 8
+
+
+@dataclass
+class Job:
+    """What all phases of one run share."""
+
+    workspace: Workspace
+    run: Run
+    settings: ExplainSettings
+    classifier: Classifier
+    generator: torch.nn.Module | None
+    progress: RunProgress
+
+    @property
+    def target(self) -> int:
+        return self.classifier.class_index(self.settings.target)
+
+
+def explain_run(workspace: Workspace, run: Run, progress: RunProgress) -> None:
+    """Choose images, fit the engine, explain in chunks. What is stored already is not done again, so a run that was
+    cut off goes on at the next chunk and ends with each image once.
+
+    Raises:
+        ValueError: the settings do not fit the classifier or the data; the message says what to change.
+    """
+    from services.models import load_classifier, load_generator
+
+    settings = ExplainSettings.of(run.settings)
+    assert run.classifier_id is not None
+    classifier = load_classifier(workspace, run.classifier_id)
+    generator = None if run.generator_id is None else load_generator(workspace, run.generator_id)
+    job = Job(workspace, run, settings, classifier, generator, progress)
+    chosen, fit_images = _chosen(job)
+    engine, search_seconds = _fitted(job, fit_images)
+    names = _store_directions(job, engine)
+    _explain_all(job, engine, chosen, names)
+    _finish(job, len(chosen), len(fit_images), search_seconds)
+
+
+def _chosen(job: Job) -> tuple[list[Image], list[Image]]:
+    """The images to explain and those to rank directions on: as stored by an earlier attempt, else by rule and seed."""
+    run = job.run
+    if "images" in run.inputs:
+        return _images(job.workspace, run.inputs["images"]), _images(job.workspace, run.inputs["fit_images"])
+    assert run.dataset_id is not None
+    rule = job.settings.images
+    chosen = choose_images(job.workspace, run.dataset_id, job.classifier, rule, job.target, job.progress.part(0.0, 0.1))
+    fit_rule = job.settings.fit
+    fit_images = choose_images(
+        job.workspace, run.dataset_id, job.classifier, fit_rule, job.target, job.progress.part(0.1, 0.15)
+    )
+    with job.workspace.session() as session:
+        lease.hold(session, job.progress.holder)
+        row = session.get_one(Run, run.id)
+        weights = {
+            kind: session.get_one(Model, model_id).sha256
+            for kind, model_id in (("classifier", run.classifier_id), ("generator", run.generator_id))
+            if model_id is not None
+        }
+        row.inputs = {
+            "images": {str(image.id): image.sha256 for image in chosen},
+            "fit_images": {str(image.id): image.sha256 for image in fit_images},
+            **weights,
+        }
+        row.versions = versions()
+    return chosen, fit_images
+
+
+def _images(workspace: Workspace, hashes: dict[str, str]) -> list[Image]:
+    ids = [int(key) for key in hashes]
+    with workspace.session() as session:
+        rows = {row.id: row for row in session.scalars(sa.select(Image).where(Image.id.in_(ids)))}
+    gone = [i for i in ids if i not in rows or rows[i].sha256 != hashes[str(i)]]
+    if gone:
+        raise ValueError(
+            f"{len(gone)} of the images of this run were removed or replaced since it began (first: image {gone[0]}); "
+            "start a new run"
+        )
+    return [rows[i] for i in ids]
+
+
+def _fitted(job: Job, images: list[Image]) -> tuple[Engine, float]:
+    """The engine, fitted now or read back, and the seconds that the search took."""
+    kind = engine_class(job.settings.engine)
+    folder = engine_folder(job.workspace, job.run.id)
+    seconds = job.run.result.get("search_seconds")
+    if seconds is not None and folder.is_dir():
+        return kind.load(folder, job.classifier, generator=job.generator), float(seconds)
+    small = small_tensor(job.workspace, images, job.classifier.size)
+    started = time.perf_counter()
+    engine = kind.fit(
+        job.classifier,
+        small,
+        job.target,
+        job.settings.config_of(kind),
+        job.progress.part(0.15, 0.55),
+        generator=job.generator,
+    )
+    search_seconds = time.perf_counter() - started
+    _save_engine(engine, folder)
+    _merge_result(job, {"search_seconds": search_seconds})
+    return engine, search_seconds
+
+
+def _save_engine(engine: Engine, folder: Path) -> None:
+    aside = folder.with_name(folder.name + ".part")
+    for old in (aside, folder):
+        shutil.rmtree(old, ignore_errors=True)
+    aside.mkdir(parents=True)
+    engine.save(aside)
+    aside.rename(folder)
+
+
+def _store_directions(job: Job, engine: Engine) -> dict[str, int]:
+    """Direction rows of the run, written once; their ids by name."""
+    with job.workspace.session() as session:
+        lease.hold(session, job.progress.holder)
+        stored = session.scalars(sa.select(Direction).where(Direction.run_id == job.run.id)).all()
+        if not stored:
+            stored = [
+                Direction(
+                    run_id=job.run.id,
+                    rank=rank,
+                    name=found.name,
+                    index=found.index,
+                    sign=found.sign,
+                    mean_change=found.mean_change,
+                    explained=found.explained,
+                    kept=found.kept,
+                )
+                for rank, found in enumerate(engine.directions(), start=1)
+            ]
+            session.add_all(stored)
+            session.flush()
+        return {row.name: row.id for row in stored}
+
+
+def _explain_all(job: Job, engine: Engine, images: list[Image], names: dict[str, int]) -> None:
+    with job.workspace.session() as session:
+        done = set(session.scalars(sa.select(Counterfactual.image_id).where(Counterfactual.run_id == job.run.id)))
+    todo = [image for image in images if image.id not in done]
+    progress = job.progress.part(0.55, 1.0)
+    finished = len(images) - len(todo)
+    for group, tensor in batches_of(job.workspace, todo, CHUNK):
+        progress(finished / len(images), f"explaining image {finished + 1} of {len(images)}")
+        explanation = engine.explain(tensor, job.target, rendering=job.settings.rendering)
+        least = least_degrees(engine, tensor, job.target, explanation, job.settings.rendering)
+        _store_chunk(job, group, explanation, least, names)
+        finished += len(group)
+
+
+def _store_chunk(
+    job: Job,
+    images: list[Image],
+    explanation: Explanation,
+    least: list[float | None],
+    names: dict[str, int],
+) -> None:
+    """Files first, then the rows of the whole chunk in one transaction of the lease's holder: a kill in between
+    leaves at worst a file that nobody names."""
+    rows = []
+    for i, image in enumerate(images):
+        direction = explanation.direction[i]
+        rows.append(
+            Counterfactual(
+                run_id=job.run.id,
+                image_id=image.id,
+                direction_id=None if direction is None else names.get(direction),
+                degree=_number(explanation.strength[i]),
+                least_degree=least[i],
+                tried=int(explanation.tried[i]),
+                rendering=job.settings.rendering,
+                p_source=float(explanation.p_source[i]),
+                p_reconstruction=float(explanation.p_reconstruction[i]),
+                p_counterfactual=float(explanation.p_counterfactual[i]),
+                flipped=bool(explanation.flipped[i]),
+                flipped_plain=bool(explanation.flipped_plain[i]),
+                file_key=job.workspace.put(_png(job.workspace, image, explanation, i, job.settings.rendering), ".png"),
+            )
+        )
+    with job.workspace.session() as session:
+        lease.hold(session, job.progress.holder)
+        session.add_all(rows)
+
+
+def _png(workspace: Workspace, image: Image, explanation: Explanation, i: int, rendering: str) -> bytes:
+    unit = explanation.counterfactual[i, 0].numpy()
+    if rendering == "detail transfer":
+        shape = (image.height, image.width)
+        return encode_png(from_unit(crop_back(unit, shape), image, read_pixels(workspace, image)))
+    return encode_png(from_unit(unit, image))
+
+
+def _number(value: torch.Tensor) -> float | None:
+    number = float(value)
+    return None if number != number else number
+
+
+def _finish(job: Job, n: int, fit_n: int, search_seconds: float) -> None:
+    with job.workspace.session() as session:
+        rows = session.scalars(sa.select(Counterfactual).where(Counterfactual.run_id == job.run.id)).all()
+    explained = [row for row in rows if row.flipped]
+    tried = [row.tried for row in explained if row.tried]
+    _merge_result(
+        job,
+        {
+            "n": n,
+            "fit_n": fit_n,
+            "explained": len(explained) / n,
+            "explained_plain": sum(bool(row.flipped_plain) for row in rows) / n,
+            "mean_tried": sum(tried) / len(tried) if tried else None,
+            "search_seconds": search_seconds,
+        },
+    )
+
+
+def _merge_result(job: Job, values: dict[str, Any]) -> None:
+    with job.workspace.session() as session:
+        lease.hold(session, job.progress.holder)
+        row = session.get_one(Run, job.run.id)
+        row.result = {**row.result, **values}
