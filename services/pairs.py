@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import sqlalchemy as sa
 
-from cfcore.images.encode import encode_png
+from cfcore.images.encode import decode_png, encode_png
 from cfcore.images.image import Pixels
 from cfcore.study.protocol import Protocol
 from cfcore.study.schedule import Assignment, Candidate, assign_pairs
 from db.events import record
 from db.models import Direction, Image, Pair, Run
 from services.explore import NothingToExplore, open_engine
-from services.images import batches_of, crop_back, from_unit, read_pixels
+from services.images import Gray, batches_of, crop_back, from_unit, read_pixels, to_unit
+from services.pictures import difference_limit, difference_png, gray_png, thumbnail_png
 from services.selection import ImageRule, choose_images
 from services.studies import draft_of, drop_pairs, pair_hash
-from services.study_views import StudyRefused, protocol_of
+from services.study_views import PairView, StudyRefused, protocol_of
 from services.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -215,3 +216,27 @@ def _pair(workspace: Workspace, arm: str, image: Image, moved: Explanation, row:
         flipped=bool(moved.flipped[row]),
         meta=meta,
     )
+
+
+def pair_units(workspace: Workspace, pair: PairView) -> tuple[Gray, Gray]:
+    """Both sides of a stored pair as (h, w) float32 in [0, 1] through its window: original, counterfactual."""
+    centre, width = pair.window or (None, None)
+    shown = Image(max_value=pair.max_value, window_centre=centre, window_width=width)
+    first, second = (
+        to_unit(decode_png(workspace.get(key)), shown) for key in (pair.original_key, pair.counterfactual_key)
+    )
+    return first, second
+
+
+def pair_pictures(workspace: Workspace, pair: PairView, side: int = 512) -> tuple[bytes, bytes, bytes]:
+    """Original, counterfactual and signed difference as 8-bit PNG for the screen, at most about `side` pixels.
+
+    Pictures to look at, not evidence: they are windowed to 8 bit and larger sources are averaged down.
+    """
+    original, moved = pair_units(workspace, pair)
+    if max(original.shape) > side:
+        pictures = [thumbnail_png(unit, side) for unit in (original, moved)]
+    else:
+        pictures = [gray_png(unit, side) for unit in (original, moved)]
+    change = moved - original
+    return pictures[0], pictures[1], difference_png(change, difference_limit(change), side)

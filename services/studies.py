@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -58,6 +60,7 @@ __all__ = [
     "copy_study",
     "create_study",
     "delete_draft",
+    "findings_from",
     "list_studies",
     "lock_study",
     "preview",
@@ -81,6 +84,25 @@ def suggested_list(class_name: str) -> str:
 def arm_of(direction: str) -> Arm:
     """The arm of a direction: name "v17 +" gives key "v17+"."""
     return Arm(key=direction.replace(" ", ""), name=direction)
+
+
+def findings_from(rows: Sequence[tuple[str, str, str]]) -> tuple[Finding, ...]:
+    """A checklist from (key, label, kind) rows as typed by a person: rows without a label are dropped, missing keys
+    are made from the label, and an unknown kind counts as secondary."""
+    taken: set[str] = set()
+    findings = []
+    for key, label, kind in rows:
+        if not label.strip():
+            continue
+        key = key or _fresh_key(label, taken)
+        taken.add(key)
+        findings.append(Finding(key, label.strip(), "main" if kind == "main" else "secondary"))
+    return tuple(findings)
+
+
+def _fresh_key(label: str, taken: set[str]) -> str:
+    plain = re.sub(r"[^a-z0-9]+", "_", label.casefold().encode("ascii", "ignore").decode()).strip("_") or "finding"
+    return next(key for n in itertools.count(1) if (key := plain if n == 1 else f"{plain}_{n}") not in taken)
 
 
 def create_study(

@@ -1,0 +1,177 @@
+"""Steps 2 and 3: which images and arms, and a look at the pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from pages.parts import layout
+from pages.parts.who import actor, workspace
+from services.pairs import SPLITS, make_pairs, pair_pictures
+from services.runs import RunRefused, RunView, run_view
+from services.studies import PairView, StudyRefused, StudyView, arm_of, preview, update_draft
+
+ALLOCATIONS = {
+    "own patients": "Own patients for every arm (default)",
+    "same patients": "The same patients under every arm (as the paper did)",
+}
+RENDERINGS = {"detail transfer": "Detail transfer: sharp, beside the true original", "plain": "Plain: as generated"}
+
+
+def pairs_step(view: StudyView) -> None:
+    """Arms, rule and seed in a draft, then the pairs of every arm with how many flipped."""
+    if view.state == "draft":
+        try:
+            run = run_view(workspace(), view.run_id or 0)
+        except RunRefused as error:
+            st.warning(f"{str(error).capitalize()}. Copy the study from one whose run still exists.")
+            return
+        design(view, run)
+    if view.pairs:
+        st.subheader(f"{len(view.pairs)} pairs", anchor=False)
+        arm_table(view)
+        if view.selection:
+            rule = view.selection
+            st.caption(
+                f"Split {rule.get('split')}, predicted {rule.get('predicted')}, one image a patient, "
+                f"seed {rule.get('seed')}. Moved towards {rule.get('target')} by degree {view.protocol.degree:g} "
+                "whether the class flips or not; pairs that did not flip are kept and marked."
+            )
+    elif view.state == "draft":
+        layout.empty("No pairs yet", "Choose arms and images above and press “Make pairs”. 30 pairs take seconds.")
+
+
+def design(view: StudyView, run: RunView) -> None:
+    protocol = view.protocol
+    names = [direction.name for direction in run.directions] or [arm.name for arm in protocol.arms]
+    left, right = st.columns(2, gap="large")
+    with left:
+        arms = st.multiselect(
+            "Arms (eigenvectors, best first)",
+            names,
+            default=[arm.name for arm in protocol.arms if arm.name in names],
+            key=f"arms-{view.id}",
+        )
+        degree = st.number_input(
+            "Degree, the same for every image", 0.1, 100.0, protocol.degree, 0.5, key=f"degree-{view.id}"
+        )
+        rendering = st.radio(
+            "Rendering",
+            list(RENDERINGS),
+            index=list(RENDERINGS).index(protocol.rendering),
+            format_func=RENDERINGS.__getitem__,
+            key=f"rendering-{view.id}",
+        )
+        references = ["original"] if rendering == "detail transfer" else ["reconstruction", "original"]
+        reference = st.radio(
+            "What stands for the original",
+            references,
+            index=references.index(protocol.reference) if protocol.reference in references else 0,
+            key=f"reference-{view.id}-{rendering}",
+            horizontal=True,
+        )
+    with right:
+        n = st.number_input("Pairs per arm", 1, 200, protocol.n_per_arm, key=f"n-{view.id}")
+        allocation = st.radio(
+            "Patients",
+            list(ALLOCATIONS),
+            index=list(ALLOCATIONS).index(protocol.allocation),
+            format_func=ALLOCATIONS.__getitem__,
+            key=f"allocation-{view.id}",
+        )
+        rule = view.selection or {}
+        with st.container(horizontal=True):
+            split = st.selectbox("Split", SPLITS, index=SPLITS.index(rule.get("split", "test")), key=f"split-{view.id}")
+            seed = st.number_input("Seed", 0, 2**31 - 1, protocol.seed, key=f"seed-{view.id}")
+        patients = n * (len(arms) if allocation == "own patients" else 1)
+        st.caption(
+            f"{n * len(arms)} pairs of {patients} patients that the classifier does not call "
+            f"{run.settings.get('target', 'the target')}, drawn by the seed."
+        )
+    if st.button("Make pairs again" if view.pairs else "Make pairs", type="primary", disabled=not arms):
+        changes = {
+            "arms": tuple(arm_of(name) for name in arms),
+            "degree": float(degree),
+            "rendering": rendering,
+            "reference": reference,
+            "n_per_arm": int(n),
+            "allocation": allocation,
+            "seed": int(seed),
+        }
+        compute(view, changes, split)
+
+
+def compute(view: StudyView, changes: dict[str, object], split: str) -> None:
+    bar = st.progress(0.0, "Starting")
+
+    def show(share: float, message: str) -> None:
+        bar.progress(min(1.0, share), message.capitalize())
+
+    try:
+        update_draft(workspace(), view.id, actor=actor(), **changes)
+        n = make_pairs(workspace(), view.id, actor=actor(), split=split, progress=show)
+    except (StudyRefused, FileNotFoundError) as error:
+        bar.empty()
+        st.error(str(error))
+        return
+    st.toast(f"{n} pairs made.", icon=":material/check:")
+    st.rerun()
+
+
+def arm_table(view: StudyView) -> None:
+    rows = []
+    for arm in view.protocol.arms:
+        own = [pair for pair in view.pairs if pair.arm == arm.key]
+        rows.append(
+            (
+                arm.name,
+                str(len(own)),
+                f"{sum(pair.flipped for pair in own)} of {len(own)}",
+                _mean([pair.p_source for pair in own]),
+                _mean([pair.p_reconstruction for pair in own]),
+                _mean([pair.p_counterfactual for pair in own]),
+            )
+        )
+    columns = ["Arm", "Pairs", "Flipped", "p original", "p reconstruction", "p counterfactual"]
+    layout.table(columns, rows, numbers=range(1, 6))
+
+
+def _mean(values: Sequence[float]) -> str:
+    return f"{sum(values) / len(values):.2f}" if values else "–"
+
+
+def preview_step(view: StudyView) -> None:
+    """The pairs one by one, as the researcher checks them: which side is which is told here, never to readers."""
+    try:
+        pairs = preview(workspace(), view.id, actor=actor())
+    except StudyRefused as error:
+        layout.empty("Nothing to show yet", str(error))
+        return
+    names = {arm.key: arm.name for arm in view.protocol.arms}
+    key = f"preview-{view.id}"
+    at = min(st.session_state.get(key, 0), len(pairs) - 1)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button("Previous", icon=":material/chevron_left:", disabled=at == 0):
+            st.session_state[key] = at - 1
+            st.rerun()
+        st.write(f"Pair {at + 1} of {len(pairs)}")
+        if st.button("Next", icon=":material/chevron_right:", disabled=at == len(pairs) - 1):
+            st.session_state[key] = at + 1
+            st.rerun()
+    pair = pairs[at]
+    pair_panel(pair, names.get(pair.arm, pair.arm), view.protocol.reference)
+    st.caption("Pictures on this page are 8-bit previews; readers get the exact pixels, sides A and B drawn at random.")
+
+
+def pair_panel(pair: PairView, arm: str, reference: str = "original") -> None:
+    """Original, counterfactual and signed difference of a pair, with the three probabilities of the target."""
+    mark = layout.chip_of("flipped", "done") if pair.flipped else layout.chip_of("did not flip", "note")
+    layout.html(
+        f"<b>{layout.escape(arm)}</b> {mark} <span class=muted>p of the target: original {pair.p_source:.2f}, "
+        f"reconstruction {pair.p_reconstruction:.2f}, counterfactual {pair.p_counterfactual:.2f}</span>"
+    )
+    pictures = pair_pictures(workspace(), pair)
+    captions = (reference.capitalize(), "Counterfactual", "Difference: red brighter, blue darker")
+    for column, picture, caption in zip(st.columns(3), pictures, captions, strict=True):
+        column.image(picture, caption=caption, width="stretch", alt=caption)

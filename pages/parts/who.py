@@ -1,0 +1,34 @@
+"""Who acts, and on which workspace."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import streamlit as st
+
+from services.accounts import current
+from services.serving import workspace
+
+__all__ = ["actor", "ago", "day", "workspace"]
+
+
+def actor() -> str:
+    """The name under which the event log keeps what is done on this page."""
+    account = current(workspace(), st.context.cookies)
+    return f"account {account.id}" if account else "studio"
+
+
+def day(moment: datetime | None) -> str:
+    """ "14 Nov 2026", or "" for None."""
+    return f"{moment.day} {moment:%b %Y}" if moment else ""
+
+
+def ago(moment: datetime | None) -> str:
+    """ "5 min ago", or "never" for None."""
+    if moment is None:
+        return "never"
+    seconds = max(0.0, (datetime.now(UTC) - moment).total_seconds())
+    for size, name in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{int(seconds // size)} {name} ago"
+    return "just now"
