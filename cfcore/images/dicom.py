@@ -144,7 +144,7 @@ def _check_inflated(file: BinaryIO) -> None:
         return
     inflater, size = zlib.decompressobj(-zlib.MAX_WBITS), 0
     while (rest := file.read(2**16)) and not inflater.eof:
-        while rest:
+        while rest and not inflater.eof:
             size += len(inflater.decompress(rest, 2**20))
             rest = inflater.unconsumed_tail
             if size > _MAX_INFLATED_BYTES:

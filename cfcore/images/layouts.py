@@ -187,7 +187,7 @@ def _folder_items(
         key, view = _keys(file, root, pattern)
         dicoms += key.startswith("study:") or not key.startswith(("file:", "pattern:"))
         if key.startswith("file:"):
-            key = _patient_folder(parts, above, counts) or key
+            key = _patient_folder(parts, above, counts, len(files)) or key
         items.append(Item(file, number, file.relative_to(root).as_posix(), key, above, split or "", view))
     if classes and any(item.split for item in items) and all(i.patient_key_raw.startswith("file:") for i in items):
         problems.append("Splits are those of the folders; whether they share patients cannot be checked.")
@@ -214,12 +214,17 @@ def _class_and_split(parts: tuple[str, ...]) -> tuple[str | None, str | None]:
     return (rest[0] if rest else None), split
 
 
-def _patient_folder(parts: tuple[str, ...], above: tuple[str, ...], counts: Counter[tuple[str, ...]]) -> str | None:
-    """The highest folder below classes and splits with at most `MAX_PATIENT_FOLDER` files: taken for one patient."""
+def _patient_folder(
+    parts: tuple[str, ...], above: tuple[str, ...], counts: Counter[tuple[str, ...]], total: int
+) -> str | None:
+    """The highest folder below classes and splits with at most `MAX_PATIENT_FOLDER` files: taken for one patient.
+
+    A folder that holds everything tells nobody apart.
+    """
     for n in range(1, len(parts) + 1):
         if parts[n - 1] in above or known_split(parts[n - 1]):
             continue
-        if counts[parts[:n]] <= MAX_PATIENT_FOLDER:
+        if counts[parts[:n]] <= MAX_PATIENT_FOLDER and counts[parts[:n]] < total:
             return f"folder:{'/'.join(parts[:n])}"
     return None
 

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 import pydicom.config
 
-logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
-logging.getLogger("PIL").setLevel(logging.CRITICAL + 1)
+for _name in ("pydicom", "PIL", "openjpeg"):
+    logging.getLogger(_name).setLevel(logging.CRITICAL + 1)
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
 
 

@@ -1,5 +1,7 @@
 """From stored pixels to what a model sees, and back: one function for training, explaining and evaluating."""
 
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image as Pillow
@@ -44,7 +46,7 @@ def to_model_input(pixels: Pixels, max_value: int, size: int, window: Window | N
     """
     if size < 1:
         raise ValueError(f"a model's input has at least 1 pixel a side, got {size}")
-    return resample(pad_to_square(to_unit(pixels, max_value, window)), size)
+    return np.clip(resample(pad_to_square(to_unit(pixels, max_value, window)), size), 0, 1)
 
 
 def pad_to_square(field: Field) -> Field:
@@ -66,11 +68,14 @@ def square_box(height: int, width: int) -> tuple[int, int, int]:
 
 
 def resample(field: Field, size: int) -> Field:
-    """A square field at another size: area averages when smaller, bilinear when larger."""
-    if field.shape == (size, size):
+    """A square field at another size: exact area averages when smaller, bilinear when larger."""
+    side = field.shape[0]
+    if side == size:
         return field
-    method = Pillow.Resampling.BOX if size < field.shape[0] else Pillow.Resampling.BILINEAR
-    return np.array(Pillow.fromarray(field, mode="F").resize((size, size), method), dtype=np.float32)
+    if size < side:
+        weights = _area_weights(side, size)
+        return np.asarray(weights @ field @ weights.T, dtype=np.float32)
+    return _enlarged(field, size, Pillow.Resampling.BILINEAR)
 
 
 def to_source_grid(field: Field, height: int, width: int) -> Field:
@@ -80,8 +85,19 @@ def to_source_grid(field: Field, height: int, width: int) -> Field:
     visible grid) to the square, and the padding cut off.
     """
     top, left, side = square_box(height, width)
-    if field.shape != (side, side):
-        larger = side > field.shape[0]
-        method = Pillow.Resampling.BICUBIC if larger else Pillow.Resampling.BOX
-        field = np.array(Pillow.fromarray(field, mode="F").resize((side, side), method), dtype=np.float32)
+    larger = side > field.shape[0]
+    field = _enlarged(field, side, Pillow.Resampling.BICUBIC) if larger else resample(field, side)
     return np.ascontiguousarray(field[top : top + height, left : left + width])
+
+
+def _enlarged(field: Field, side: int, method: Pillow.Resampling) -> Field:
+    return np.array(Pillow.fromarray(np.ascontiguousarray(field)).resize((side, side), method), dtype=np.float32)
+
+
+@lru_cache(maxsize=32)
+def _area_weights(side: int, size: int) -> Field:
+    """(size, side): the share that each source pixel has in each target pixel, by the length of their overlap."""
+    edges = np.arange(size + 1) * (side / size)
+    pixels = np.arange(side)
+    overlap = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
+    return (np.clip(overlap, 0, None) * (size / side)).astype(np.float32)
