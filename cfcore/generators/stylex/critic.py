@@ -77,5 +77,5 @@ class Discriminator(nn.Module):
     def _with_spread(self, x: Tensor) -> Tensor:
         n = len(x)
         group = next(g for g in range(min(self.group, n), 0, -1) if n % g == 0)
-        spread = (x.view(group, n // group, -1).var(dim=0, unbiased=False) + 1e-8).sqrt().mean(dim=1)
+        spread = (x.reshape(group, n // group, -1).var(dim=0, unbiased=False) + 1e-8).sqrt().mean(dim=1)
         return torch.cat([x, spread.repeat(group)[:, None, None, None].expand(n, 1, *x.shape[2:])], dim=1)

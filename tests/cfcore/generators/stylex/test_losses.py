@@ -1,0 +1,63 @@
+"""The regularisers against autograd on toys with known answers."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from cfcore.classifiers.base import Classifier
+from cfcore.generators.stylex.losses import (
+    classifier_terms,
+    discriminator_loss,
+    generator_loss,
+    path_lengths,
+    r1_gamma,
+    r1_penalty,
+)
+
+
+class Weighted(nn.Module):
+    """D(x) = sum(a x'), x' = 2 x - 1 in [-1, 1]: the gradient with respect to x' is a, whatever x."""
+
+    def __init__(self, a: Tensor) -> None:
+        super().__init__()
+        self.a = nn.Parameter(a)
+
+    def forward(self, images: Tensor, label: Tensor) -> Tensor:
+        return ((2 * images - 1) * self.a).sum(dim=(1, 2, 3))
+
+
+def test_r1_is_the_squared_gradient_norm_on_the_range_of_the_paper() -> None:
+    a = torch.randn(1, 4, 4)
+    penalty = r1_penalty(Weighted(a), torch.rand(6, 1, 4, 4), torch.zeros(6, dtype=torch.long))
+    assert torch.allclose(penalty, a.square().sum())
+    penalty.backward()
+
+
+def test_path_length_of_a_linear_generator() -> None:
+    """G(w) = A w has J^T y = A^T y: the mean squared length is |A|_F^2 / (H W)."""
+    matrix = torch.randn(16, 3)
+    w = torch.randn(4000, 3, requires_grad=True)
+    lengths = path_lengths((w @ matrix.T).view(-1, 1, 4, 4), w, torch.Generator().manual_seed(0))
+    assert lengths.square().mean().item() == pytest.approx((matrix.square().sum() / 16).item(), rel=0.05)
+
+
+def test_gan_losses_at_zero_logits() -> None:
+    zero = torch.zeros(3)
+    assert generator_loss(zero).item() == pytest.approx(math.log(2))
+    assert discriminator_loss(zero, zero).item() == pytest.approx(2 * math.log(2))
+
+
+def test_gamma_follows_the_resolution() -> None:
+    assert r1_gamma(256, 32) == 10
+    assert r1_gamma(64, 16) == pytest.approx(0.0512)
+
+
+def test_classifier_terms_vanish_for_a_perfect_reconstruction(classifier: Classifier, images: Tensor) -> None:
+    kl, _ = classifier_terms(classifier, images, images.clone(), perceptual=True)
+    assert kl.item() == pytest.approx(0.0, abs=1e-7)
+    worse, _ = classifier_terms(classifier, images, (images + 0.3).clamp(0, 1), perceptual=False)
+    assert worse.item() > 0.1

@@ -1,0 +1,60 @@
+"""Every network forward and backward on torch's meta device, which fails on any mix of devices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from cfcore.classifiers.densenet import BinaryDenseNet
+from cfcore.generators.stylex import StylEx, StylExConfig
+from cfcore.generators.stylex.losses import classifier_terms, path_lengths, r1_penalty
+
+CONFIG = StylExConfig(size=64, width=64, condition=4)
+
+
+def _images() -> Tensor:
+    return torch.rand(4, 1, 64, 64, device="meta")
+
+
+def _labels() -> Tensor:
+    return torch.zeros(4, dtype=torch.long, device="meta")
+
+
+def _densenet() -> tuple[nn.Module, Tensor]:
+    network = BinaryDenseNet(("no", "yes"), 64).to("meta")
+    return network, network.logits(_images())
+
+
+def _encode_decode() -> tuple[nn.Module, Tensor]:
+    model = StylEx(CONFIG).to("meta")
+    w = model.encode(_images())
+    return model, model.decode_styles(model.styles(w, _labels()), w, _labels()) + model.decode(w, _labels())
+
+
+def _mapping() -> tuple[nn.Module, Tensor]:
+    model = StylEx(CONFIG).to("meta")
+    w = model.mapping(torch.randn(4, 64, device="meta"), _labels())
+    return model.mapping, path_lengths(model.decode(w, _labels()), w)
+
+
+def _discriminator() -> tuple[nn.Module, Tensor]:
+    critic = StylEx(CONFIG).new_discriminator().to("meta")
+    return critic, critic(_images(), _labels()) + r1_penalty(critic, _images(), _labels())
+
+
+def _losses() -> tuple[nn.Module, Tensor]:
+    network = BinaryDenseNet(("no", "yes"), 64).to("meta")
+    kl, perceptual = classifier_terms(network, _images(), _images().requires_grad_(True), perceptual=True)
+    return network, kl + perceptual
+
+
+@pytest.mark.parametrize("build", [_densenet, _encode_decode, _mapping, _discriminator, _losses])
+def test_forward_and_backward_on_meta(build: Callable[[], tuple[nn.Module, Tensor]]) -> None:
+    module, out = build()
+    assert out.device.type == "meta"
+    out.sum().backward()
+    assert any(parameter.grad is not None for parameter in module.parameters())
+    assert all(p.grad is None or p.grad.device.type == "meta" for p in module.parameters())

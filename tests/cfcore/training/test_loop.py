@@ -1,0 +1,83 @@
+"""The training loop: balanced batches, logs, and resuming to the very bit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from cfcore.engines.base import Cancelled
+from cfcore.training.loop import Batches, Schedule, Task, train
+
+
+class Mean(Task):
+    """Learns the mean of the images."""
+
+    def __init__(self) -> None:
+        torch.manual_seed(0)
+        self.network = nn.Linear(4, 1)
+        self.modules = {"network": self.network}
+        self.optimizers = {"adam": torch.optim.Adam(self.network.parameters(), lr=0.05)}
+
+    def step(self, batch: tuple[Tensor, ...], iteration: int, fabric: Fabric) -> dict[str, float]:
+        images, labels = batch
+        loss = (self.network(images.flatten(1))[:, 0] - labels).square().mean()
+        self.optimizers["adam"].zero_grad()
+        fabric.backward(loss)
+        self.optimizers["adam"].step()
+        return {"loss": loss.item()}
+
+    def picture(self) -> Tensor:
+        return torch.full((2, 2), 0.5)
+
+
+def _batches() -> Batches:
+    generator = torch.Generator().manual_seed(1)
+    images = torch.randint(0, 256, (40, 1, 2, 2), dtype=torch.uint8, generator=generator)
+    return Batches(images, (torch.arange(40) < 4).long(), 8, generator, balanced=True)
+
+
+def _fabric() -> Fabric:
+    return Fabric(accelerator="cpu", devices=1)
+
+
+def test_resumed_training_equals_uninterrupted_training(tmp_path: Path) -> None:
+    whole, cut = Mean(), Mean()
+    log = train(whole, _batches(), Schedule(60, checkpoint=10, log=10), tmp_path / "whole", fabric=_fabric())
+
+    def stop(share: float, message: str) -> None:
+        if share > 0.55:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        train(cut, _batches(), Schedule(60, checkpoint=10, log=10), tmp_path / "cut", fabric=_fabric(), progress=stop)
+    again = Mean()
+    resumed = train(again, _batches(), Schedule(60, checkpoint=10, log=10), tmp_path / "cut", fabric=_fabric())
+    assert torch.equal(again.network.weight, whole.network.weight)
+    assert [row["iteration"] for row in resumed] == [row["iteration"] for row in log] == [10, 20, 30, 40, 50, 60]
+    assert log[-1]["loss"] < log[0]["loss"]
+    assert (tmp_path / "cut" / "grid.png").stat().st_size > 0
+
+
+def test_time_limit_ends_training_with_a_checkpoint(tmp_path: Path) -> None:
+    log = train(Mean(), _batches(), Schedule(10**6, seconds=0.0), tmp_path, fabric=_fabric())
+    assert log[-1]["iteration"] == 1
+    assert (tmp_path / "checkpoint.pt").exists()
+
+
+def test_balanced_batches_draw_both_classes_alike() -> None:
+    stream = iter(_batches())
+    share = torch.cat([next(stream)[1] for _ in range(200)]).float().mean().item()
+    assert abs(share - 0.5) < 0.05
+
+
+def test_batches_refuse_what_cannot_be_trained_on() -> None:
+    none = torch.zeros(0, 1, 2, 2, dtype=torch.uint8)
+    with pytest.raises(ValueError, match="no training images"):
+        Batches(none, torch.zeros(0, dtype=torch.long), 4, torch.Generator())
+    some = torch.zeros(3, 1, 2, 2, dtype=torch.uint8)
+    with pytest.raises(ValueError, match="needs every class"):
+        Batches(some, torch.zeros(3, dtype=torch.long), 4, torch.Generator(), balanced=True)
