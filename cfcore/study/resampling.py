@@ -51,10 +51,10 @@ def bootstrap_interval(
 ) -> tuple[float | None, float | None, float | None, str]:
     """Interval of a statistic from its bootstrap replicates: (low, high, standard error, note).
 
-    replicates: (resamples,) with nan where a resample left the statistic undefined (dropped, and said in the note).
-    Percentiles with tails widened for few patients (Hesterberg 2015), since plain ones are too narrow by about
-    sqrt((n - 1) / n) and by normal instead of t quantiles. All None with a note for fewer than 2 patients or where
-    most resamples are undefined; (value, value, 0) with a note where all resamples agree.
+    replicates: (resamples,) with nan where a resample left the statistic undefined (dropped, and said in the
+    note). Percentiles with tails widened for few patients (Hesterberg 2015), since plain ones are too narrow
+    by about sqrt((n - 1) / n) and by normal instead of t quantiles. All None with a note for fewer than 2
+    patients or where most resamples are undefined; (value, value, 0) with a note where all resamples agree.
     """
     good = replicates[np.isfinite(replicates)]
     if n_patients < 2:

@@ -3,20 +3,26 @@
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy.stats import rankdata
 
+from cfcore.study.agreement.chance import ratio
 from cfcore.study.agreement.icc import complete_cases
 from cfcore.study.estimate import Estimate, undefined
-from cfcore.study.resampling import Resample, bootstrap_interval
+from cfcore.study.resampling import Array, Resample, bootstrap_interval
 
 
-def _w(x: np.ndarray) -> float:
-    k, n = x.shape
-    ranks = rankdata(x, axis=0)
-    spread = float(np.sum((ranks.sum(axis=1) - n * (k + 1) / 2) ** 2))
-    ties = sum(float(np.sum(c**3 - c)) for c in (np.unique(col, return_counts=True)[1] for col in x.T))
-    below = n**2 * (k**3 - k) - n * ties
-    return 12 * spread / below if below > 0 else float("nan")
+def _concordance(x: Array, w: Array) -> Array:
+    """(b,) W of cases drawn w (b, cases) times each; ranks follow from how much weight lies below and beside."""
+    k, n = w.sum(axis=1), x.shape[1]
+    ranks = np.zeros_like(w)
+    ties = np.zeros(len(w))
+    for column in x.T:
+        same = (column[None, :] == column[:, None]).astype(float)
+        beside = w @ same
+        ranks += w @ (column[:, None] < column[None, :]) + (beside + 1) / 2
+        # Each of the c drawn cases of a tie brings its share of c^3 - c.
+        ties += np.sum(w * (beside**2 - 1), axis=1)
+    spread = np.sum(w * (ranks - n * (k[:, None] + 1) / 2) ** 2, axis=1)
+    return ratio(12 * spread, n**2 * (k**3 - k) - n * ties)
 
 
 def kendall_w(ratings: ArrayLike | pd.DataFrame, *, resample: Resample | None = None, level: float = 0.95) -> Estimate:
@@ -30,20 +36,13 @@ def kendall_w(ratings: ArrayLike | pd.DataFrame, *, resample: Resample | None = 
     x = complete_cases(cells)
     if x.ndim != 2 or min(x.shape) < 2:
         return undefined("fewer than 2 complete cases or 2 readers", len(x))
-    value = _w(x)
+    value = float(_concordance(x, np.ones((1, len(x))))[0])
     if not np.isfinite(value):
         return undefined("every reader rates all cases alike", len(x))
     note = f"{len(cells) - len(x)} cases with a gap left out" if len(x) < len(cells) else ""
     if resample is None:
         return Estimate(value, n=len(x), note=note)
     kept = ~np.asarray(pd.isna(cells), dtype=bool).any(axis=1)
-
-    def weighted(weights: np.ndarray) -> float:
-        drawn = np.repeat(x, weights[kept].astype(int), axis=0)
-        return _w(drawn) if len(drawn) > 1 else float("nan")
-
-    # Ranks change with every resample, so this one statistic is a loop; a few hundred suffice for its
-    # interval.
-    replicates = np.array([weighted(w) for w in resample.weights[:500]])
+    replicates = _concordance(x, resample.weights[:, kept])
     low, high, se, remark = bootstrap_interval(replicates, value, resample.n_patients, level)
     return Estimate(value, low, high, se, len(x), "; ".join(filter(None, [note, remark])))
