@@ -128,6 +128,11 @@ def engine_folder(workspace: Workspace, run_id: int) -> Path:
     return workspace.folder / "engines" / str(run_id)
 
 
+def training_folder(workspace: Workspace, run_id: int) -> Path:
+    """Where checkpoint, losses and grids of a training run lie."""
+    return workspace.folder / "training" / str(run_id)
+
+
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that a figure depends on."""
     found = {"python": platform.python_version()}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,7 +18,7 @@ from cfcore.training.loop import Batches, Schedule, train
 from db.models import Dataset, Image, Run
 from services.images import small_tensor
 from services.models import add_model, load_classifier, new_folder
-from services.runs import versions
+from services.runs import training_folder, versions
 from services.selection import SHOWN
 from services.workspace import Workspace
 
@@ -150,11 +149,6 @@ def train_stylex(workspace: Workspace, run: Run, progress: Progress) -> int:
     model_id = add_model(workspace, run.name, path, classifier_id=run.classifier_id, dataset_id=run.dataset_id)
     _finish(workspace, run, losses, {"model_id": model_id} | quality)
     return model_id
-
-
-def training_folder(workspace: Workspace, run_id: int) -> Path:
-    """Where checkpoint, losses and grids of a training run lie."""
-    return workspace.folder / "training" / str(run_id)
 
 
 def _card(workspace: Workspace, run: Run, settings: dict[str, Any], images: int) -> dict[str, Any]:

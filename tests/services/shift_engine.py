@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -107,6 +108,12 @@ def install() -> None:
     """Make this process know the method and its classifier."""
     ENGINES["shift"] = Shift
     services.models.load_classifier = lambda workspace, model_id: Brightness()
+
+
+def known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`install` for one test."""
+    monkeypatch.setitem(ENGINES, "shift", Shift)
+    monkeypatch.setattr(services.models, "load_classifier", lambda *_: Brightness())
 
 
 def scene(

@@ -57,11 +57,7 @@ def queue_shift(workspace: Workspace, n: int = 12, **config: float) -> int:
 
 @pytest.fixture(autouse=True)
 def known_engine(monkeypatch: pytest.MonkeyPatch) -> None:
-    import services.models
-    from cfcore.engines.registry import ENGINES
-
-    monkeypatch.setitem(ENGINES, "shift", shift_engine.Shift)
-    monkeypatch.setattr(services.models, "load_classifier", lambda *_: shift_engine.Brightness())
+    shift_engine.known(monkeypatch)
 
 
 @contextmanager

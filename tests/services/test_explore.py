@@ -1,0 +1,133 @@
+"""Explore: what is shown is what the engine says, and where the mind changes is where it changes."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+from PIL import Image as Pillow
+
+from db.models import Counterfactual, Image, Run
+from services.explore import NothingToExplore, curve, explore, image_choices, open_engine, thumbnail
+from services.images import read_pixels, to_unit
+from services.pictures import difference_limit, difference_rgb, gray8, gray_png, thumbnail_png, triptych_png
+from services.runs import start_run
+from services.workspace import Workspace
+from tests.services import shift_engine
+from tests.services.test_runs import explained
+
+
+@pytest.fixture(autouse=True)
+def known_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    shift_engine.known(monkeypatch)
+
+
+def an_image(workspace: Workspace, run_id: int) -> Image:
+    with workspace.session() as session:
+        query = sa.select(Image).join(Counterfactual, Counterfactual.image_id == Image.id)
+        image = session.scalars(query.where(Counterfactual.run_id == run_id)).first()
+    assert image is not None
+    return image
+
+
+def test_a_view_shows_the_image_moved_by_the_degree(workspace: Workspace) -> None:
+    run_id = explained(workspace, shift_engine.scene(workspace, images=2))
+    image = an_image(workspace, run_id)
+    source = to_unit(read_pixels(workspace, image), image)
+    for degree, flipped in ((0.0, False), (4.0, False), (14.0, True), (-4.0, False)):
+        view = explore(workspace, run_id, image.id, "up", degree, "detail transfer")
+        assert view.original.shape == view.counterfactual.shape == (16, 12)
+        assert np.array_equal(view.original, source)
+        middle = (slice(None), slice(3, -3))
+        assert np.allclose(view.counterfactual[middle], np.clip(source + 0.05 * degree, 0, 1)[middle], atol=1e-6)
+        assert view.flipped is flipped and (view.p_counterfactual > 0.5) is flipped
+        assert view.p_reconstruction == pytest.approx(view.p_source, abs=1e-6)
+    one = explore(workspace, run_id, image.id, "down", 5.0, "detail transfer")
+    two = explore(workspace, run_id, image.id, "up", -5.0, "detail transfer")
+    assert np.array_equal(one.counterfactual, two.counterfactual)
+    plain = explore(workspace, run_id, image.id, "up", 4.0, "plain")
+    assert plain.original.shape == plain.counterfactual.shape == shift_engine.SIZE
+    with pytest.raises(ValueError, match="no direction 'sideways'"):
+        explore(workspace, run_id, image.id, "sideways", 1.0, "plain")
+
+
+@pytest.mark.parametrize("rendering", ["detail transfer", "plain"])
+@pytest.mark.parametrize(("direction", "sign"), [("up", 1), ("down", -1)])
+def test_the_curve_marks_the_degree_that_flips(workspace: Workspace, rendering: str, direction: str, sign: int) -> None:
+    run_id = explained(workspace, shift_engine.scene(workspace, images=2, shape=(16, 16)))
+    image = an_image(workspace, run_id)
+    found = curve(workspace, run_id, image.id, direction, rendering)  # type: ignore[arg-type]
+    assert found.degrees[0] == -20 and found.degrees[-1] == 20 and len(found.probabilities) == 21
+    assert np.all(np.diff(found.probabilities) * sign >= 0)
+    need = (0.5 - to_unit(read_pixels(workspace, image), image).mean()) / 0.05
+    assert found.flips_at == pytest.approx(sign * need, abs=0.02)
+    at = explore(workspace, run_id, image.id, direction, sign * (need + 0.05), rendering)  # type: ignore[arg-type]
+    before = explore(workspace, run_id, image.id, direction, sign * (need - 0.05), rendering)  # type: ignore[arg-type]
+    assert at.flipped and not before.flipped
+
+
+def test_no_flip_within_the_range_is_said(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_id = explained(workspace, shift_engine.scene(workspace, images=2))
+    monkeypatch.setattr(shift_engine.Shift, "degree_range", (-1.0, 1.0))
+    assert curve(workspace, run_id, an_image(workspace, run_id).id, "up").flips_at is None
+
+
+def test_engines_stay_open_until_they_are_written_again(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_id = explained(workspace, shift_engine.scene(workspace, images=2))
+    opened = open_engine(workspace, run_id)
+    assert (opened.target, opened.target_name) == (1, "Bright")
+    assert [d.name for d in opened.directions] == ["up", "down"]
+    with monkeypatch.context() as patch:
+        patch.setattr(shift_engine.Shift, "load", lambda *_, **__: pytest.fail("read twice"))
+        assert open_engine(workspace, run_id) is opened
+
+
+def test_runs_without_an_engine_say_what_to_do(workspace: Workspace) -> None:
+    scene = shift_engine.scene(workspace)
+    waiting = start_run(workspace, "explain", "r", shift_engine.settings(), 0, scene["dataset"], scene["classifier"])
+    for run_id in (waiting, 99):
+        with pytest.raises(NothingToExplore, match="has not fitted its engine yet"):
+            open_engine(workspace, run_id)
+    with pytest.raises(NothingToExplore, match="There is no run 99"):
+        image_choices(workspace, 99)
+
+
+def test_image_choices_begin_with_explained_ones_and_hide_what_nobody_may_see(workspace: Workspace) -> None:
+    scene = shift_engine.scene(workspace, images=6)
+    run_id = explained(workspace, scene, images={"split": "test", "n": 3, "seed": 1, "predicted": "Dark"})
+    choices = image_choices(workspace, run_id)
+    assert len(choices) == 13 and [c.p_source is not None for c in choices] == [True] * 3 + [False] * 10
+    assert {c.split for c in image_choices(workspace, run_id, split="val")} == {"val"}
+    assert len(image_choices(workspace, run_id, predicted="Dark")) == 3
+    assert image_choices(workspace, run_id, predicted="Bright") == []
+    assert len(image_choices(workspace, run_id, limit=4)) == 4
+    with workspace.session() as session:
+        waiting = session.scalars(sa.select(Image).where(Image.look == "waiting")).one()
+        run = session.get_one(Run, run_id)
+    assert waiting.id not in {c.id for c in choices} and run.dataset_id == scene["dataset"]
+    with pytest.raises(NothingToExplore, match="waits for a person's look"):
+        thumbnail(workspace, waiting.id)
+    assert thumbnail(workspace, choices[0].id).startswith(b"\x89PNG")
+
+
+def test_pictures_are_exact_and_differences_are_blue_white_red() -> None:
+    unit = np.array([[0.0, 0.5], [1.0, 0.25]], dtype=np.float32)
+    assert gray8(unit).tolist() == [[0, 128], [255, 64]]
+    change = np.array([[-0.4, 0.0, 0.4]], dtype=np.float32)
+    low, middle, high = difference_rgb(change, 0.4)[0].tolist()
+    assert middle == [255, 255, 255] and low[2] > low[0] and high[0] > high[2]
+    assert difference_limit(np.zeros((4, 4), np.float32)) == 0.05
+    assert difference_limit(change) == pytest.approx(0.4, abs=0.01)
+
+    def size(data: bytes) -> tuple[int, int]:
+        return Pillow.open(io.BytesIO(data)).size
+
+    assert size(gray_png(unit, 512)) == (512, 512)
+    big = np.asarray(Pillow.open(io.BytesIO(gray_png(unit, 512))))
+    assert np.array_equal(big[::256, ::256], gray8(unit)) and len(np.unique(big)) == 4
+    assert size(gray_png(np.zeros((600, 500), np.float32), 512)) == (500, 600)
+    assert size(thumbnail_png(np.zeros((600, 300), np.float32), 96)) == (48, 96)
+    # Three panels of 2 pixels with gaps of 1, each pixel repeated 12 times.
+    assert size(triptych_png(unit, 1 - unit, 32)) == (8 * 12, 2 * 12)
