@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -13,9 +14,9 @@ import numpy.typing as npt
 import sqlalchemy as sa
 
 from db.models import Counterfactual, Image, Run
-from services.images import Gray, crop_back, read_pixels, square_tensor, to_unit
+from services.images import Gray, crop_back, read_pixels, small_tensor, square_tensor, to_unit
 from services.pictures import thumbnail_png
-from services.runs import ExplainSettings, engine_folder
+from services.runs import ExplainSettings, RunView, engine_folder, list_runs
 from services.selection import SHOWN
 from services.workspace import Workspace
 
@@ -31,6 +32,7 @@ FINE_POINTS = 4
 # Views hold pixels at the source's size (a 2,000 px radiograph: 50 MB), thumbnails a few kB.
 KEPT_ENGINES, KEPT_VIEWS, KEPT_CURVES, KEPT_IMAGES, KEPT_THUMBNAILS = 4, 8, 64, 8, 512
 THUMBNAIL_SIDE = 128
+MOST_CLASSIFIED, CLASSIFIED_AT_ONCE = 400, 16
 
 
 class NothingToExplore(ValueError):
@@ -44,6 +46,7 @@ class OpenEngine:
     run_id: int
     engine: Engine
     classifier: Classifier
+    classifier_id: int
     target: int
     target_name: str
     rendering: Rendering
@@ -89,13 +92,20 @@ class Curve:
 
 @dataclass(frozen=True)
 class ImageChoice:
-    """An image in the list at the side of Explore. `p_source`: probability of the target class, None for an image
-    that the run has not explained."""
+    """An image in the list at the side of Explore; `p_source`: probability of the target class."""
 
     id: int
     split: str
     labels: tuple[str, ...]
-    p_source: float | None
+    p_source: float
+
+
+@dataclass(frozen=True)
+class ImageChoices:
+    """Images in the list, and how many the data set (or its split) has."""
+
+    images: tuple[ImageChoice, ...]
+    total: int
 
 
 _loading = threading.Lock()
@@ -136,45 +146,64 @@ def _open_engine(workspace: Workspace, run_id: int, stamp: float) -> OpenEngine:
     generator = None if run.generator_id is None else load_generator(workspace, run.generator_id)
     folder: Path = engine_folder(workspace, run_id)
     engine = engine_class(settings.engine).load(folder, classifier, generator=generator)
-    return OpenEngine(
-        run_id, engine, classifier, classifier.class_index(settings.target), settings.target, settings.rendering
-    )
+    target = classifier.class_index(settings.target)
+    return OpenEngine(run_id, engine, classifier, run.classifier_id, target, settings.target, settings.rendering)
+
+
+def explorable_runs(workspace: Workspace) -> list[RunView]:
+    """Runs whose engine is fitted, the newest first."""
+    return [run for run in list_runs(workspace, "explain") if engine_folder(workspace, run.id).is_dir()]
 
 
 def image_choices(
-    workspace: Workspace, run_id: int, split: str | None = None, predicted: str | None = None, limit: int = 60
-) -> list[ImageChoice]:
-    """Images to look at in the run's data set: those that the run explained first, then one image a patient.
+    workspace: Workspace, run_id: int, split: str | None = None, predicted: str | None = None, limit: int = 24
+) -> ImageChoices:
+    """Images to look at in the run's data set: those that the run explained first.
 
     Args:
-        split: only this split; None for all.
-        predicted: class name that the classifier gave the image; only images that the run explained are known.
+        split: only this split; None for all. predicted: only images that the classifier calls this class; looks
+            through at most MOST_CLASSIFIED images for them.
         limit: at most so many.
+
+    Raises:
+        NothingToExplore: the run has no engine yet.
     """
+    opened = open_engine(workspace, run_id)
     with workspace.session() as session:
-        run = session.get(Run, run_id)
-        if run is None:
-            raise NothingToExplore(f"There is no run {run_id}. Choose one from the list.")
-        explained = {
-            row.image_id: row.p_source
-            for row in session.scalars(
-                sa.select(Counterfactual).where(Counterfactual.run_id == run_id).order_by(Counterfactual.id)
-            )
-        }
+        run = session.get_one(Run, run_id)
+        explained = sa.select(Counterfactual.image_id).where(Counterfactual.run_id == run_id)
         query = sa.select(Image).where(Image.dataset_id == run.dataset_id, Image.look.in_(SHOWN))
         if split is not None:
             query = query.where(Image.split == split)
-        if predicted is not None:
-            query = query.where(Image.id.in_(explained))
-        images = session.scalars(query.order_by(Image.id.in_(explained).desc(), Image.id).limit(4 * limit)).all()
-    target = run.settings.get("target")
-    choices = []
-    for image in images:
-        share = explained.get(image.id)
-        if predicted is not None and share is not None and (share > 0.5) != (predicted == target):
-            continue
-        choices.append(ImageChoice(image.id, image.split, tuple(image.labels), share))
-    return choices[:limit]
+        total = session.scalar(sa.select(sa.func.count()).select_from(query.subquery())) or 0
+        images = session.scalars(query.order_by(Image.id.in_(explained).desc(), Image.id).limit(MOST_CLASSIFIED)).all()
+    choices: list[ImageChoice] = []
+    for start in range(0, len(images), CLASSIFIED_AT_ONCE):
+        batch = images[start : start + CLASSIFIED_AT_ONCE]
+        for image, share in zip(batch, _probabilities(workspace, opened, batch), strict=True):
+            is_target = share > 0.5
+            if predicted is None or is_target == (predicted == opened.target_name):
+                choices.append(ImageChoice(image.id, image.split, tuple(image.labels), share))
+        if len(choices) >= limit:
+            break
+    return ImageChoices(tuple(choices[:limit]), total)
+
+
+_known: dict[tuple[Path, int, int, int], float] = {}
+
+
+def _probabilities(workspace: Workspace, opened: OpenEngine, images: Sequence[Image]) -> list[float]:
+    """Probability of the target class for stored images; each is computed once a process."""
+    import torch
+
+    keys = [(workspace.folder, opened.classifier_id, opened.target, image.id) for image in images]
+    missing = [(key, image) for key, image in zip(keys, images, strict=True) if key not in _known]
+    if missing:
+        small = small_tensor(workspace, [image for _, image in missing], opened.classifier.size)
+        with torch.no_grad():
+            found = opened.engine.probability(small, opened.target)
+        _known.update({key: float(share) for (key, _), share in zip(missing, found, strict=True)})
+    return [_known[key] for key in keys]
 
 
 @lru_cache(maxsize=KEPT_THUMBNAILS)

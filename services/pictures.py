@@ -43,16 +43,24 @@ def enlarge(pixels: Bytes8, side: int) -> Bytes8:
     return pixels.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
+def for_screen(pixels: Bytes8, side: int) -> Bytes8:
+    """Enlarged by a whole factor where small; where more than twice `side`, averaged down by a whole factor."""
+    factor = max(pixels.shape[:2]) // side
+    if factor < 2:
+        return enlarge(pixels, side)
+    return np.asarray(Pillow.fromarray(pixels).reduce(factor))
+
+
 def png(pixels: Bytes8) -> bytes:
     """Gray (h, w) or colour (h, w, 3) uint8 as PNG."""
     buffer = io.BytesIO()
-    Pillow.fromarray(np.ascontiguousarray(pixels)).save(buffer, "PNG", compress_level=4)
+    Pillow.fromarray(np.ascontiguousarray(pixels)).save(buffer, "PNG", compress_level=2)
     return buffer.getvalue()
 
 
 def gray_png(unit: Gray, side: int = 512) -> bytes:
-    """A gray image for the screen, enlarged by a whole factor where it is small."""
-    return png(enlarge(gray8(unit), side))
+    """A gray image for the screen: see `for_screen`."""
+    return png(for_screen(gray8(unit), side))
 
 
 def thumbnail_png(unit: Gray, side: int = 96) -> bytes:
@@ -77,7 +85,7 @@ def difference_rgb(change: Gray, limit: float) -> Bytes8:
 
 def difference_png(change: Gray, limit: float, side: int = 512) -> bytes:
     """The signed difference for the screen."""
-    return png(enlarge(difference_rgb(change, limit), side))
+    return png(for_screen(difference_rgb(change, limit), side))
 
 
 def triptych_png(original: Gray, counterfactual: Gray, side: int = 384) -> bytes:
@@ -88,4 +96,4 @@ def triptych_png(original: Gray, counterfactual: Gray, side: int = 384) -> bytes
     ]
     gap = np.full((panels[0].shape[0], max(1, panels[0].shape[1] // 32), 3), 255, np.uint8)
     row = np.concatenate([panels[0], gap, panels[1], gap, panels[2]], axis=1)
-    return png(enlarge(row, 3 * side))
+    return png(for_screen(row, 3 * side))

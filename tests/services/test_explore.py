@@ -10,13 +10,13 @@ import sqlalchemy as sa
 from PIL import Image as Pillow
 
 from db.models import Counterfactual, Image, Run
-from services.explore import NothingToExplore, curve, explore, image_choices, open_engine, thumbnail
+from services.explore import NothingToExplore, curve, explorable_runs, explore, image_choices, open_engine, thumbnail
 from services.images import read_pixels, to_unit
 from services.pictures import difference_limit, difference_rgb, gray8, gray_png, thumbnail_png, triptych_png
 from services.runs import start_run
 from services.workspace import Workspace
 from tests.services import shift_engine
-from tests.services.test_runs import explained
+from tests.services.test_runs import explained, rows
 
 
 @pytest.fixture(autouse=True)
@@ -90,19 +90,25 @@ def test_runs_without_an_engine_say_what_to_do(workspace: Workspace) -> None:
     for run_id in (waiting, 99):
         with pytest.raises(NothingToExplore, match="has not fitted its engine yet"):
             open_engine(workspace, run_id)
-    with pytest.raises(NothingToExplore, match="There is no run 99"):
-        image_choices(workspace, 99)
+        with pytest.raises(NothingToExplore, match="has not fitted its engine yet"):
+            image_choices(workspace, run_id)
+    assert explorable_runs(workspace) == []
 
 
 def test_image_choices_begin_with_explained_ones_and_hide_what_nobody_may_see(workspace: Workspace) -> None:
     scene = shift_engine.scene(workspace, images=6)
     run_id = explained(workspace, scene, images={"split": "test", "n": 3, "seed": 1, "predicted": "Dark"})
-    choices = image_choices(workspace, run_id)
-    assert len(choices) == 13 and [c.p_source is not None for c in choices] == [True] * 3 + [False] * 10
-    assert {c.split for c in image_choices(workspace, run_id, split="val")} == {"val"}
-    assert len(image_choices(workspace, run_id, predicted="Dark")) == 3
-    assert image_choices(workspace, run_id, predicted="Bright") == []
-    assert len(image_choices(workspace, run_id, limit=4)) == 4
+    found = image_choices(workspace, run_id)
+    choices = found.images
+    explained_ids = {row.image_id for row in rows(workspace, run_id)}
+    assert found.total == len(choices) == 13 and {c.id for c in choices[:3]} == explained_ids
+    assert all((c.p_source > 0.5) == ("Bright" in c.labels) for c in choices)
+    val = image_choices(workspace, run_id, split="val")
+    assert val.total == 6 and {c.split for c in val.images} == {"val"}
+    assert len(image_choices(workspace, run_id, predicted="Dark").images) == 12
+    bright = image_choices(workspace, run_id, predicted="Bright")
+    assert [c.labels for c in bright.images] == [("Bright",)] and bright.total == 13
+    assert len(image_choices(workspace, run_id, limit=4).images) == 4
     with workspace.session() as session:
         waiting = session.scalars(sa.select(Image).where(Image.look == "waiting")).one()
         run = session.get_one(Run, run_id)
@@ -128,6 +134,7 @@ def test_pictures_are_exact_and_differences_are_blue_white_red() -> None:
     big = np.asarray(Pillow.open(io.BytesIO(gray_png(unit, 512))))
     assert np.array_equal(big[::256, ::256], gray8(unit)) and len(np.unique(big)) == 4
     assert size(gray_png(np.zeros((600, 500), np.float32), 512)) == (500, 600)
+    assert size(gray_png(np.zeros((2000, 1600), np.float32), 512)) == (534, 667)
     assert size(thumbnail_png(np.zeros((600, 300), np.float32), 96)) == (48, 96)
     # Three panels of 2 pixels with gaps of 1, each pixel repeated 12 times.
     assert size(triptych_png(unit, 1 - unit, 32)) == (8 * 12, 2 * 12)
