@@ -46,10 +46,10 @@ class OpenEngine:
     run_id: int
     engine: Engine
     classifier: Classifier
-    classifier_id: int
     target: int
     target_name: str
     rendering: Rendering
+    classifier_id: int = 0
 
     @property
     def directions(self) -> tuple[NamedDirection, ...]:
@@ -147,7 +147,7 @@ def _open_engine(workspace: Workspace, run_id: int, stamp: float) -> OpenEngine:
     folder: Path = engine_folder(workspace, run_id)
     engine = engine_class(settings.engine).load(folder, classifier, generator=generator)
     target = classifier.class_index(settings.target)
-    return OpenEngine(run_id, engine, classifier, run.classifier_id, target, settings.target, settings.rendering)
+    return OpenEngine(run_id, engine, classifier, target, settings.target, settings.rendering, run.classifier_id)
 
 
 def explorable_runs(workspace: Workspace) -> list[RunView]:
