@@ -47,8 +47,8 @@ class Guard:
     """ASGI middleware: who is asking, may they, and does the request come from our own pages.
 
     Puts `workspace` and `account` (AccountView or None) into the scope. Signed out, a page request is sent to the
-    sign-in form and anything else gets 401; a reader gets 403 outside the reading room. Websockets pass: the script
-    behind them asks for the account itself at every run.
+    sign-in form and anything else gets 401; a reader is sent to the reading list and gets 403 for anything else
+    outside it. Websockets pass: the script behind them asks for the account itself at every run.
     """
 
     def __init__(self, app: ASGIApp, workspace: Callable[[], Workspace]) -> None:
@@ -90,6 +90,8 @@ def _refusal(method: str, path: str, request: HTTPConnection, account: AccountVi
         return JSONResponse({"error": "You are signed out. Sign in again."}, 401, {"Cache-Control": "no-store"})
     if account.role != "researcher" and path.startswith(NOT_FOR_READERS):
         return JSONResponse({"error": "This is not open to readers."}, 403)
+    if account.role != "researcher" and path != "/read" and method == "GET" and _wants_document(headers):
+        return RedirectResponse("/read", 303, {"Cache-Control": "no-store"})
     return None
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import cache
+from pathlib import Path
 from typing import Any
 
+import streamlit
 from anyio import to_thread
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from services import reading
@@ -26,6 +29,24 @@ async def _answer(call: Callable[..., Any], *arguments: Any) -> Response:
     except ReadingRefused as refused:
         return JSONResponse({"error": str(refused), **refused.details}, refused.status, _NO_STORE)
     return JSONResponse(found, headers=_NO_STORE)
+
+
+@cache
+def _dark_page() -> str:
+    """Streamlit's own page, dark from its first moment: no white flash in a dark reading room."""
+    page = (Path(streamlit.__file__).parent / "static" / "index.html").read_text(encoding="utf-8")
+    dark = """<style>
+html, body, #root, .stApp { background: #0c0e12 !important; color: #f1f3f6 !important; color-scheme: dark; }
+[data-testid="stAppSkeleton"], [data-testid="stHeader"] { display: none !important; }
+body::after { content: "Opening the reading room …"; position: fixed; inset: 0; display: grid; place-items: center;
+  color: #a3adba; font: 15px system-ui, sans-serif; pointer-events: none; }
+</style>"""
+    return page.replace("</head>", f"{dark}<title>Reading</title></head>", 1)
+
+
+async def show_page(_: Request) -> Response:
+    """GET /read: the page that the reading room is mounted on."""
+    return HTMLResponse(_dark_page(), headers=_NO_STORE)
 
 
 async def show_list(request: Request) -> Response:
@@ -91,6 +112,7 @@ async def save_answer(request: Request) -> Response:
 
 
 reading_routes: list[BaseRoute] = [
+    Route("/read", show_page, methods=["GET"]),
     Route("/read/list", show_list, methods=["GET"]),
     Route("/read/answer", save_answer, methods=["POST"]),
     Route("/read/pixels/{token}/{side}", show_pixels, methods=["GET"]),

@@ -8,7 +8,7 @@ import streamlit as st
 
 FOLDER = Path(__file__).parent
 # One module for the browser, written as several short files; the last one holds the export.
-PARTS = ("pixels", "viewer", "questions", "outbox", "list", "room", "mount")
+PARTS = ("pixels", "viewer", "questions", "outbox", "list", "help", "room", "mount")
 
 
 def script() -> str:
@@ -16,13 +16,11 @@ def script() -> str:
     return "\n".join((FOLDER / "js" / f"{part}.js").read_text(encoding="utf-8") for part in PARTS)
 
 
-_room = st.components.v2.component(
-    "cfreader_reading_room",
-    js=script(),
-    css=(FOLDER / "reading_room.css").read_text(encoding="utf-8"),
-)
+STYLE = (FOLDER / "reading_room.css").read_text(encoding="utf-8")
+
+_room = st.components.v2.component("cfreader_reading_room", js=script())
 
 
 def reading_room() -> None:
     """The reading list, and the reading room once a series is chosen, over the whole window."""
-    _room(key="reading_room", data={}, height=1)
+    _room(key="reading_room", data={"style": STYLE}, height=1)

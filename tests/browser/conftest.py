@@ -7,7 +7,10 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
+
+# A shared machine may be slow; a wait ends as soon as what it waits for is there.
+expect.set_options(timeout=40_000)
 
 FLAGS = [
     "--no-sandbox",
@@ -32,6 +35,6 @@ def browser() -> Iterator[Browser]:
 def context(browser: Browser) -> Iterator[BrowserContext]:
     """A fresh browser profile: no cookies, a laptop's screen."""
     fresh = browser.new_context(viewport={"width": 1440, "height": 900})
-    fresh.set_default_timeout(30_000)
+    fresh.set_default_timeout(60_000)
     yield fresh
     fresh.close()

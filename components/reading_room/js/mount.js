@@ -1,3 +1,44 @@
-export default function ({ parentElement }) {
-  parentElement.textContent = "reading room";
+// Mounting: the room lives on the document's body, so that no rerun, reconnect or dialog of Streamlit's moves it.
+
+const HOST = "cfreader-reading-room";
+
+function build(style) {
+  const host = el("div", { id: HOST });
+  const shadow = host.attachShadow({ mode: "open" });
+  const root = el("div", { className: "room" });
+  shadow.append(el("style", {}, style), root);
+  document.body.append(host);
+  let room = null;
+
+  const seriesInAddress = () => new URLSearchParams(location.search).get("series");
+  function show() {
+    room?.stop();
+    room = null;
+    const series = seriesInAddress();
+    if (series && /^[0-9a-f]{24}$/.test(series)) room = makeRoom(root, series, () => visit(null));
+    else showList(root, visit);
+  }
+  function visit(series) {
+    history.pushState(null, "", location.pathname + (series ? `?series=${series}` : ""));
+    show();
+  }
+  window.addEventListener("popstate", show);
+  show();
+  host.end = () => {
+    room?.stop();
+    window.removeEventListener("popstate", show);
+    host.remove();
+  };
+  return host;
+}
+
+export default function ({ data }) {
+  const host = document.getElementById(HOST) || build(data.style);
+  clearTimeout(host.ending);
+  const address = location.pathname;
+  return () => {
+    // A reconnect unmounts and mounts again within moments; another page does not come back.
+    if (location.pathname !== address) host.end();
+    else host.ending = setTimeout(host.end, 3000);
+  };
 }

@@ -1,0 +1,143 @@
+// Answers on their way to the database. What is not confirmed waits here, and on this machine's disk, until it is.
+
+const FIRST_PAUSE = 500;
+const LONGEST_PAUSE = 5000;
+
+/**
+ * `tell(state)` is called on every change with {waiting, sending, failed, savedAt, pauseUntil};
+ * `onSaved(token, echo)`, `onConflict(token, mine, stored)`, `onRefused(token, refusal)` with what the server said.
+ */
+function makeOutbox(series, { tell, onSaved, onConflict, onRefused }) {
+  const prefix = `cfreader.waiting.${series}.`;
+  const waiting = new Map(); // token -> {token, sequence, answers, seconds, changes}
+  let sending = null;
+  let savedAt = null;
+  let pause = FIRST_PAUSE;
+  let pauseUntil = 0;
+  let timer = 0;
+  let signedOut = false;
+  let stopped = false;
+
+  const store = (entry) => {
+    try {
+      localStorage.setItem(prefix + entry.token, JSON.stringify(entry));
+    } catch {
+      // No room or no permission: memory still holds it.
+    }
+  };
+  const forget = (token) => {
+    try {
+      localStorage.removeItem(prefix + token);
+    } catch {
+      // As above.
+    }
+  };
+  const state = () => ({
+    waiting: [...waiting.values()].reduce((sum, entry) => sum + entry.changes, 0),
+    sending: sending !== null,
+    failed: pauseUntil > 0 || signedOut,
+    signedOut, savedAt, pauseUntil,
+  });
+
+  for (const name of Object.keys(localStorage).filter((name) => name.startsWith(prefix))) {
+    try {
+      const entry = JSON.parse(localStorage.getItem(name));
+      waiting.set(entry.token, entry);
+    } catch {
+      localStorage.removeItem(name);
+    }
+  }
+
+  async function pump() {
+    clearTimeout(timer);
+    const entry = waiting.values().next().value;
+    if (sending || stopped || !entry) return tell(state());
+    sending = entry;
+    pauseUntil = 0;
+    tell(state());
+    const { token, sequence, answers, seconds } = entry;
+    const abort = new AbortController();
+    const limit = setTimeout(() => abort.abort(), 15000);
+    try {
+      const echo = await ask("/read/answer", {
+        method: "POST", keepalive: true, signal: abort.signal,
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ token, sequence, answers, seconds }),
+      });
+      if (echo.sequence !== sequence) throw new TypeError("The server confirmed another answer.");
+      settle(entry);
+      signedOut = false;
+      pause = FIRST_PAUSE;
+      savedAt = echo.saved_at;
+      onSaved(token, echo);
+    } catch (error) {
+      if (error instanceof Refused && error.status < 500) refuse(entry, error);
+      else wait();
+    }
+    clearTimeout(limit);
+    sending = null;
+    tell(state());
+    if (waiting.size && !pauseUntil && !signedOut) pump();
+  }
+
+  /** Take out what the server has; a newer state of the same case stays. */
+  function settle(entry) {
+    const now = waiting.get(entry.token);
+    if (!now) return;
+    if (now.sequence === entry.sequence) {
+      waiting.delete(entry.token);
+      forget(entry.token);
+    } else {
+      now.changes = Math.max(now.changes - entry.changes, 1);
+      store(now);
+    }
+  }
+
+  function wait() {
+    pauseUntil = Date.now() + pause;
+    timer = setTimeout(pump, pause);
+    pause = Math.min(pause * 2, LONGEST_PAUSE);
+  }
+
+  function refuse(entry, refusal) {
+    if (refusal.status === 401) {
+      signedOut = true;
+      return;
+    }
+    const mine = waiting.get(entry.token);
+    waiting.delete(entry.token);
+    forget(entry.token);
+    if (refusal.status === 409) onConflict(entry.token, mine, refusal.body);
+    else onRefused(entry.token, refusal);
+  }
+
+  const hurry = () => {
+    pause = FIRST_PAUSE;
+    signedOut = false;
+    pump();
+  };
+  const back = () => signedOut && hurry();
+  window.addEventListener("online", hurry);
+  window.addEventListener("focus", back);
+
+  return {
+    waitingFor: (token) => waiting.get(token),
+    state,
+    hurry,
+    put(token, sequence, answers, seconds) {
+      const earlier = waiting.get(token);
+      const entry = { token, sequence, answers, seconds: Math.round(seconds * 10) / 10, changes: (earlier?.changes || 0) + 1 };
+      waiting.delete(token);
+      waiting.set(token, entry);
+      store(entry);
+      if (pauseUntil || signedOut) tell(state());
+      else pump();
+    },
+    stop() {
+      stopped = true;
+      clearTimeout(timer);
+      window.removeEventListener("online", hurry);
+      window.removeEventListener("focus", back);
+    },
+  };
+}

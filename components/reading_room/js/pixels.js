@@ -1,0 +1,79 @@
+// Exact pixels: fetched raw, mapped to the screen by a window (centre, width) and nothing else.
+
+function el(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else if (name in { className: 1, textContent: 1, disabled: 1, tabIndex: 1, type: 1, value: 1, hidden: 1 }) node[name] = value;
+    else node.setAttribute(name, value);
+  }
+  node.append(...children);
+  return node;
+}
+
+class Refused extends Error {
+  constructor(status, body) {
+    super(body.error || `The server answered ${status}.`);
+    this.status = status;
+    this.body = body;
+  }
+}
+
+/** JSON of one of our routes. Throws Refused for an answer of the server's, TypeError where it cannot be reached. */
+async function ask(url, options = {}) {
+  const response = await fetch(url, { cache: "no-store", credentials: "same-origin", ...options });
+  const body = await response.json().catch(() => ({}));
+  if (!response.ok) throw new Refused(response.status, body);
+  return body;
+}
+
+/** Gray values of one side, row by row; little-endian on the wire. */
+async function fetchValues(url, { width, height, bytes }) {
+  const response = await fetch(url, { cache: "no-store", credentials: "same-origin" });
+  if (!response.ok) throw new Refused(response.status, await response.json().catch(() => ({})));
+  const buffer = await response.arrayBuffer();
+  if (buffer.byteLength !== width * height * bytes) throw new TypeError("The image did not arrive whole.");
+  if (bytes === 1) return new Uint8Array(buffer);
+  const view = new DataView(buffer);
+  const values = new Uint16Array(width * height);
+  for (let i = 0; i < values.length; i++) values[i] = view.getUint16(2 * i, true);
+  return values;
+}
+
+/** Gray value -> screen colour (ABGR), by the linear window of DICOM PS3.3 C.11.2.1.2. */
+function lookup(levels, { centre, width, invert }) {
+  const table = new Uint32Array(levels);
+  const span = Math.max(width - 1, 1);
+  for (let value = 0; value < levels; value++) {
+    const share = Math.min(Math.max((value - (centre - 0.5)) / span + 0.5, 0), 1);
+    const gray = Math.round(255 * (invert ? 1 - share : share));
+    table[value] = 0xff000000 | (gray << 16) | (gray << 8) | gray;
+  }
+  return table;
+}
+
+/** The values below which `shares` of both images together lie: no side gets a window of its own. */
+function quantiles(a, b, levels, shares) {
+  const counts = new Uint32Array(levels);
+  for (const values of [a, b]) for (let i = 0; i < values.length; i++) counts[values[i]]++;
+  const total = a.length + b.length;
+  return shares.map((share) => {
+    let seen = 0;
+    for (let value = 0; value < levels; value++) if ((seen += counts[value]) >= share * total) return value;
+    return levels - 1;
+  });
+}
+
+/** The windows that keys 1 to 5 give, from the pair's own window or the range of both images together. */
+function makePresets(pixels, a, b) {
+  const full = { centre: (pixels.white + 1) / 2, width: pixels.white + 1 };
+  const [low, dark, middle, bright, high] = quantiles(a, b, a.BYTES_PER_ELEMENT === 1 ? 256 : 65536, [0.01, 0.25, 0.5, 0.75, 0.995]);
+  const between = (from, to) => ({ centre: (from + to + 1) / 2, width: Math.max(to - from + 1, 2) });
+  return [
+    { name: "Standard", ...(pixels.window || full) },
+    { name: "Lungs", ...between(low, middle) },
+    { name: "Mediastinum", ...between(middle, high) },
+    { name: "Soft tissue", ...between(dark, bright) },
+    { name: "Whole range", ...full },
+  ];
+}

@@ -1,0 +1,56 @@
+"""What tests do in the reading room, named as a reader would name it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from playwright.sync_api import Page, expect
+
+from db.models import StudyReader, Trial
+from services.workspace import Workspace
+from tests.browser.server import Server
+from tests.browser.studies import PASSWORD
+
+ALL_ANSWERS = "nnn55"  # for the questions of tests.browser.studies
+
+
+def sign_in(page: Page, server: Server, login: str, password: str = PASSWORD) -> None:
+    """Through the form, as a person does."""
+    page.goto(f"{server.url}/auth/sign-in")
+    page.get_by_label("Login").fill(login)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Sign in").click()
+
+
+def open_room(page: Page) -> None:
+    """From the reading list into the first series, until its first case is on the screen."""
+    page.get_by_role("button", name="Start").or_(page.get_by_role("button", name="Continue")).first.click()
+    expect(page.locator("[data-case]")).to_be_visible()
+
+
+def at_case(page: Page, number: int) -> None:
+    """Wait until case `number` (from 1) is on the screen."""
+    expect(page.locator(f'[data-case="{number}"]')).to_be_visible()
+
+
+def finish_case(page: Page, keys: str = ALL_ANSWERS) -> None:
+    """Answer every question anew, from the first row, and go on."""
+    expect(page.locator("[data-case]")).to_be_visible()
+    for _ in keys:
+        page.keyboard.press("ArrowUp")
+    for key in keys:
+        page.keyboard.press(key)
+    page.keyboard.press("Enter")
+
+
+def latest_answers(workspace: Workspace, label: str) -> list[dict[str, Any]]:
+    """For each trial of a reader, in order, the newest reading as a dict."""
+    with workspace.session() as session:
+        trials = session.scalars(
+            sa.select(Trial).join(StudyReader).where(StudyReader.label == label).order_by(Trial.position)
+        ).all()
+        newest = [trial.readings[-1] for trial in trials if trial.readings]
+        return [
+            {"answers": r.answers, "complete": r.complete, "sequence": r.sequence, "seconds": r.seconds} for r in newest
+        ]
