@@ -1,0 +1,180 @@
+"""Starting a run: what to do, with which data and models, towards which class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from pages.parts import layout
+from pages.parts.run_state import KINDS
+from pages.parts.who import actor, workspace
+from services.datasets import DatasetView, list_datasets
+from services.models import ModelView, list_models
+from services.runs import start_run
+
+SPLITS = ("test", "val", "train")
+
+
+@st.dialog("New run", width="large")
+def new_run() -> None:
+    """A dialog that ends with a queued run."""
+    datasets = list_datasets(workspace())
+    if not datasets:
+        layout.empty("No images yet", "A run needs a data set. Import radiographs or make phantoms first.")
+        st.page_link("pages/data.py", label="Go to Data", icon=":material/arrow_forward:")
+        return
+    kind = st.segmented_control("What to do", list(KINDS), format_func=KINDS.__getitem__, default="explain")
+    dataset = st.selectbox("Data set", datasets, format_func=lambda d: f"{d.name} ({d.images} images)")
+    classifiers = list_models(workspace(), "classifier")
+    if kind == "explain":
+        explain_form(dataset, classifiers)
+    elif kind == "train classifier":
+        classifier_form(dataset)
+    elif kind == "train stylex":
+        stylex_form(dataset, classifiers)
+
+
+def explain_form(dataset: DatasetView, classifiers: Sequence[ModelView]) -> None:
+    generators = list_models(workspace(), "stylex")
+    usable = [c for c in classifiers if any(g.classifier_id == c.id for g in generators)]
+    if not usable:
+        layout.empty(
+            "No trained pair of classifier and generator",
+            "EigenFind moves along directions of a StylEx generator that was trained against the classifier. Train one "
+            "first (“Train a StylEx generator” above).",
+        )
+        return
+    left, right = st.columns(2)
+    with left:
+        classifier = st.selectbox("Classifier", usable, format_func=lambda m: m.name)
+        own = [g for g in generators if g.classifier_id == classifier.id]
+        generator = st.selectbox("Generator", own, format_func=lambda m: m.name)
+    names = [str(name) for name in classifier.card.get("class_names", [])]
+    with right:
+        target = st.selectbox("Target class", names, index=len(names) - 1, help="The class that images are moved to")
+        sources = [name for name in names if name != target]
+        predicted = st.selectbox("Images that the classifier calls", sources, help="One image of each patient")
+    with st.container(horizontal=True):
+        n = st.number_input("Images to explain", 1, 5000, 30)
+        split = st.selectbox(
+            "Split", [s for s in SPLITS if s in dataset.splits], format_func=lambda s: split_word(dataset, s)
+        )
+        seed = st.number_input("Seed", 0, 2**31 - 1, 0, help="Draws the images; the same seed draws the same ones")
+    with st.expander("Search and rendering"):
+        config = eigenfind_settings()
+        fits = [s for s in ("val", "train", "test") if s in dataset.splits]
+        with st.container(horizontal=True):
+            fit_n = st.number_input("Images to rank directions on", 1, 5000, 32)
+            fit_split = st.selectbox("from split", fits, format_func=lambda s: split_word(dataset, s))
+        rendering = st.radio(
+            "Rendering",
+            ["detail transfer", "plain"],
+            captions=[
+                "The generator's change is added to the true original at its own resolution, then checked again",
+                "What the generator draws, at its own resolution",
+            ],
+            format_func=str.capitalize,
+        )
+    settings = {
+        "engine": "eigenfind",
+        "target": target,
+        "images": {"split": split, "n": int(n), "seed": int(seed), "predicted": predicted},
+        "fit_split": fit_split,
+        "fit_n": int(fit_n),
+        "rendering": rendering,
+        "config": config,
+    }
+    moves = int(fit_n) * config["scan"] * 2
+    st.caption(f"The search draws and classifies {moves:,} moved images.".replace(",", " "))
+    finish("explain", f"EigenFind, {target}", settings, int(seed), dataset, classifier.id, generator.id)
+
+
+def eigenfind_settings() -> dict[str, Any]:
+    """Fields of EigenFind's Config, with what they mean."""
+    with st.container(horizontal=True):
+        scan = st.number_input(
+            "scan", 1, 512, 20, help="Eigenvectors searched, both signs each. 8: Algorithm 1; 20: what the authors ran."
+        )
+        k = st.number_input("k", 1, 512, 8, help="(eigenvector, sign) pairs kept, in order of the mean logit change.")
+        degree = st.number_input("degree", 0.1, 100.0, 10.0, 0.5, help="How far an image is moved along a unit vector.")
+        basis = st.selectbox(
+            "basis",
+            ["sefa", "style"],
+            help="sefa: singular vectors of the style weights (what the authors ran). style: principal components of "
+            "the style activations.",
+        )
+    consistent = st.checkbox("Drop eigenvectors whose two signs both raise the logit")
+    return {"scan": int(scan), "k": int(k), "degree": float(degree), "basis": basis, "consistent": consistent}
+
+
+def classifier_form(dataset: DatasetView) -> None:
+    labels = list(dataset.labels)
+    if len(labels) < 2:
+        layout.empty("Too few labels", f"“{dataset.name}” has {len(labels)} labels; a classifier tells two apart.")
+        return
+    left, right = st.columns(2)
+    count = dataset.labels.__getitem__
+    positive = left.selectbox("Positive label", labels, format_func=lambda name: f"{name} ({count(name)})")
+    rest = "All other images"
+    negative = right.selectbox("Against", [rest, *[name for name in labels if name != positive]])
+    with st.expander("Training"), st.container(horizontal=True):
+        size = st.selectbox("Pixels", [64, 128, 224], help="Images are resampled to squares of this size")
+        iterations = st.number_input("Iterations", 10, 100_000, 700, 50)
+        batch = st.number_input("Batch", 2, 256, 32)
+        seed = st.number_input("Seed", 0, 2**31 - 1, 0)
+    settings = {
+        "positive": positive,
+        "negative": None if negative == rest else negative,
+        "size": int(size),
+        "iterations": int(iterations),
+        "batch": int(batch),
+    }
+    finish("train classifier", f"{positive}, DenseNet-121", settings, int(seed), dataset)
+
+
+def stylex_form(dataset: DatasetView, classifiers: Sequence[ModelView]) -> None:
+    if not classifiers:
+        layout.empty("No classifier yet", "StylEx is trained against a classifier: train one first.")
+        return
+    classifier = st.selectbox("Classifier to explain", classifiers, format_func=lambda m: m.name)
+    with st.expander("Training"), st.container(horizontal=True):
+        iterations = st.number_input("Iterations", 10, 1_000_000, 6000, 500, help="The paper: 40,000 of batch 32")
+        batch = st.number_input("Batch", 2, 256, 16)
+        adversarial = st.number_input(
+            "Adversarial from", 0, 1_000_000, 4000, 500, help="Iteration at which the GAN terms join; the paper: 0"
+        )
+        seed = st.number_input("Seed", 0, 2**31 - 1, 0)
+    settings = {
+        "iterations": int(iterations),
+        "batch": int(batch),
+        "losses": {"adversarial_from": int(adversarial), "classifier_every": 2},
+    }
+    st.caption("On a CPU this takes hours; it can be cancelled and resumed, and sample grids appear on the run's page.")
+    finish("train stylex", f"{classifier.name}, StylEx", settings, int(seed), dataset, classifier.id)
+
+
+def finish(
+    kind: str,
+    proposal: str,
+    settings: dict[str, Any],
+    seed: int,
+    dataset: DatasetView,
+    classifier_id: int | None = None,
+    generator_id: int | None = None,
+) -> None:
+    """Name and start button."""
+    name = st.text_input("Name", placeholder=proposal) or proposal
+    if st.button("Start", type="primary", icon=":material/play_arrow:"):
+        try:
+            start_run(workspace(), kind, name, settings, seed, dataset.id, classifier_id, generator_id, actor=actor())
+        except ValueError as error:
+            text = str(error)
+            st.error(text[0].upper() + text[1:] + ".")
+            return
+        st.rerun()
+
+
+def split_word(dataset: DatasetView, split: str) -> str:
+    return f"{split} ({dataset.splits[split]})"

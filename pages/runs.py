@@ -1,0 +1,95 @@
+"""Runs: start long work, follow it, stop it, take it up again, look at what it made."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.parts import layout
+from pages.parts.run_detail import run_page
+from pages.parts.run_form import new_run
+from pages.parts.run_state import ACTIVE, ENGINE_TITLES, KINDS, controls, state_line
+from pages.parts.who import ago, workspace
+from services.runs import RunRefused, RunView, list_runs, run_view
+
+POLL_SECONDS = 2.0
+
+
+def runs_page() -> None:
+    asked = st.query_params.get("run", "")
+    if asked:
+        try:
+            view = run_view(workspace(), int(asked) if asked.isdigit() else 0)
+        except RunRefused:
+            layout.heading("Runs")
+            st.warning("This run does not exist. Choose one from the list.")
+        else:
+            run_page(view)
+            return
+    list_page()
+
+
+def list_page() -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        layout.heading("Runs", "Training and searching happen beside the app: they go on when you leave this page.")
+        if st.button("New run", type="primary", icon=":material/add:"):
+            new_run()
+    runs = list_runs(workspace())
+    if not runs:
+        layout.empty(
+            "No run yet",
+            "Press “New run”: train a classifier, train a generator against it, then find the directions that change "
+            "its mind.",
+        )
+        return
+    active = any(run.state in ACTIVE for run in runs)
+    st.fragment(rows, run_every=POLL_SECONDS if active else None)(active)
+
+
+def rows(was_active: bool) -> None:
+    """Every run on a line; read again while one is active, and the whole page once when the last one has ended."""
+    runs = list_runs(workspace())
+    for run in runs:
+        row(run)
+    if was_active and not any(run.state in ACTIVE for run in runs):
+        st.rerun()
+
+
+def row(run: RunView) -> None:
+    with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"run-{run.id}"):
+        facts = [
+            KINDS.get(run.kind, run.kind) if run.engine is None else ENGINE_TITLES.get(run.engine, run.engine),
+            run.dataset or "",
+            run.classifier or "",
+            outcome(run),
+            ago(run.finished_at or run.created_at),
+        ]
+        with st.container():
+            layout.html(
+                f"<b>{layout.escape(run.name)}</b> <span class=muted>run {run.id}</span> {state_line(run)}"
+                f'<div class="muted">{layout.escape(" · ".join(fact for fact in facts if fact))}</div>'
+            )
+            if run.state == "running":
+                st.progress(run.progress, run.message or None)
+            elif run.state == "failed":
+                layout.html(f'<div class="muted">{layout.escape(run.message)}</div>')
+        controls(run, "row")
+        if st.button("Open", key=f"open-{run.id}"):
+            st.query_params["run"] = str(run.id)
+            st.rerun(scope="app")
+
+
+def outcome(run: RunView) -> str:
+    """The one figure that tells how a run went."""
+    result = run.result
+    if run.state != "done":
+        return ""
+    if run.kind == "explain" and "explained" in result:
+        return f"{layout.percent(result['explained'])} of {result['n']} images flipped"
+    if "auc" in result:
+        return f"test AUC {result['auc']:.3f}"
+    if "l1" in result:
+        return f"reconstruction L1 {result['l1']:.3f}"
+    return ""
+
+
+runs_page()
