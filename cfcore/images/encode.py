@@ -16,7 +16,7 @@ def encode_png(pixels: Pixels) -> bytes:
     if pixels.ndim != 2 or pixels.dtype not in (np.uint8, np.uint16) or 0 in pixels.shape:
         raise ValueError(f"expected (h, w) uint8 or uint16 pixels, got {pixels.shape} {pixels.dtype}")
     buffer = io.BytesIO()
-    Pillow.fromarray(np.ascontiguousarray(pixels)).save(buffer, "PNG", compress_level=6)
+    Pillow.fromarray(np.ascontiguousarray(pixels)).save(buffer, "PNG", compress_level=4)
     return buffer.getvalue()
 
 

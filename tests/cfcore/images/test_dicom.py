@@ -21,7 +21,6 @@ from cfcore.images.dicom import read_keys
 from cfcore.images.errors import Reason, UnreadableImage
 from cfcore.images.image import Image
 from cfcore.images.reading import read_image, read_image_bytes
-from cfcore.images.resampling import to_unit
 
 Make = Callable[..., bytes]
 SHARED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
@@ -29,7 +28,8 @@ RAMP = np.arange(48, dtype=np.uint16).reshape(6, 8) * 85
 
 
 def shown(image: Image) -> np.ndarray:
-    return to_unit(image.pixels, image.max_value, image.window)
+    centre, width = image.window or (image.max_value / 2, image.max_value)
+    return np.clip((image.pixels - centre) / width + 0.5, 0, 1)
 
 
 def reason_of(data: bytes) -> Reason:

@@ -6,7 +6,6 @@ import pytest
 from cfcore.images.phantom import RANGES, VERSION, Factors, Patient, render
 from cfcore.images.phantom.texture import resample
 
-
 FROZEN = [0.0231, 0.56924, 0.95774, 0.6335, 0.86393, 0.85614]
 
 

@@ -1,0 +1,182 @@
+"""Files that come through the browser: into a quarantine folder, and out of it again, whatever happens.
+
+The quarantine is the only place where names given by a hospital touch the disk; it is emptied after the import, and
+at the next start if the import was killed.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import shutil
+import stat
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from services.locks import claimed
+from services.workspace import Workspace
+
+MAX_UPLOAD_BYTES = 500 * 10**6
+MAX_UNPACKED_BYTES = 4 * 2**30
+MAX_UNPACKED_FILES = 100_000
+_CHUNK = 2**20
+_LONGEST_PART = 100
+_DEEPEST = 12
+
+TOO_LARGE = (
+    f"More than {MAX_UPLOAD_BYTES // 10**6} MB cannot be uploaded. Copy the files to the server and import them "
+    "there by their path: on this page, or with `cfreader import PATH --name NAME`."
+)
+UNPACKS_TO_TOO_MUCH = "The archive unpacks to too much. Copy the files to the server and import them there."
+
+
+class UploadRefused(ValueError):
+    """An upload that cannot be taken; the message says why and what to do, without names."""
+
+
+@dataclass
+class Quarantine:
+    """A folder for one upload; `received` and `unpacked` count bytes, `files` counts files."""
+
+    folder: Path
+    received: int = 0
+    unpacked: int = 0
+    files: int = 0
+
+
+@contextmanager
+def quarantine(workspace: Workspace) -> Iterator[Quarantine]:
+    """A fresh folder that only this user can read; gone at the end, whether the import went well or not."""
+    root = _root(workspace)
+    folder = root / secrets.token_hex(16)
+    lock = folder.with_suffix(".lock")
+    with claimed(lock):
+        folder.mkdir(mode=0o700)
+        try:
+            yield Quarantine(folder)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            lock.unlink(missing_ok=True)
+
+
+def empty_quarantine(workspace: Workspace) -> int:
+    """Removes what killed uploads left behind, and returns how many; those of living processes stay."""
+    removed = 0
+    root = _root(workspace)
+    for folder in [path for path in root.iterdir() if path.suffix != ".lock"]:
+        lock = folder.with_suffix(".lock")
+        with claimed(lock) as free:
+            if free:
+                shutil.rmtree(folder, ignore_errors=True)
+                lock.unlink(missing_ok=True)
+                removed += 1
+    for lock in root.glob("*.lock"):
+        if not lock.with_suffix("").exists():
+            with claimed(lock) as free:
+                if free:
+                    lock.unlink(missing_ok=True)
+    return removed
+
+
+def receive_upload(stream: IO[bytes], name: str, upload: Quarantine) -> Path:
+    """Copies one uploaded file into the quarantine, a piece at a time; a zip archive is unpacked there.
+
+    Args:
+        stream: open for reading at its start, for instance Streamlit's UploadedFile.
+        name: as the browser gives it, with folders or without; made safe here.
+        upload: the quarantine that the file goes to; one upload may have many files.
+
+    Returns:
+        The file, or for an archive the quarantine folder.
+
+    Raises:
+        UploadRefused: more than `MAX_UPLOAD_BYTES` in all; an archive that is broken, encrypted or too large.
+    """
+    path = _free_path(upload.folder, name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with path.open("xb") as file:
+            while chunk := stream.read(_CHUNK):
+                upload.received += len(chunk)
+                if upload.received > MAX_UPLOAD_BYTES:
+                    raise UploadRefused(TOO_LARGE)
+                file.write(chunk)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    upload.files += 1
+    if _is_archive(path):
+        _unpack(path, upload)
+        path.unlink()
+        return upload.folder
+    return path
+
+
+def _root(workspace: Workspace) -> Path:
+    root = workspace.folder / "quarantine"
+    root.mkdir(mode=0o700, exist_ok=True)
+    return root
+
+
+def _is_archive(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
+
+
+def _unpack(archive: Path, upload: Quarantine) -> None:
+    try:
+        with zipfile.ZipFile(archive) as content:
+            for entry in content.infolist():
+                if entry.is_dir() or stat.S_ISLNK(entry.external_attr >> 16):
+                    continue
+                if entry.flag_bits & 1:
+                    raise UploadRefused("The archive is encrypted. Upload it without a password.")
+                _unpack_entry(content, entry, upload)
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, OSError, zlib.error):
+        raise UploadRefused("The archive is damaged or of an unknown kind. Make it again as a plain zip.") from None
+
+
+def _unpack_entry(content: zipfile.ZipFile, entry: zipfile.ZipInfo, upload: Quarantine) -> None:
+    upload.files += 1
+    path = _free_path(upload.folder, entry.filename)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with content.open(entry) as source, path.open("xb") as target:
+        while chunk := source.read(_CHUNK):
+            # Counted as they come: what the archive says about its sizes may be a lie.
+            upload.unpacked += len(chunk)
+            if upload.unpacked > MAX_UNPACKED_BYTES or upload.files > MAX_UNPACKED_FILES:
+                raise UploadRefused(
+                    "The archive unpacks to too much. Copy the files to the server and import them there."
+                )
+            target.write(chunk)
+
+
+def _free_path(folder: Path, name: str) -> Path:
+    """A path inside `folder` for an untrusted name: no way out, no odd characters, nothing overwritten."""
+    parts = [part for part in map(_safe_part, re.split(r"[/\\]", name)) if part][-_DEEPEST:] or ["file"]
+    for part in parts[:-1]:
+        folder = _numbered(folder / part, lambda path: path.is_file())
+    return _numbered(folder / parts[-1], Path.exists)
+
+
+def _numbered(path: Path, taken: Callable[[Path], bool]) -> Path:
+    wanted, n = path, 1
+    while taken(path):
+        n += 1
+        path = wanted.with_name(f"{wanted.stem}-{n}{wanted.suffix}")
+    return path
+
+
+def _safe_part(part: str) -> str:
+    """One folder or file name without control and special characters, short in bytes; '' if nothing is left."""
+    part = re.sub(r'[\x00-\x1f\x7f:*?"<>|]', "_", part).strip(" ")
+    if not part.strip("."):
+        return ""
+    stem, suffix = Path(part).stem, Path(part).suffix[:16]
+    short = stem.encode("utf-8", "replace")[:_LONGEST_PART].decode("utf-8", "ignore")
+    return f"{short}{suffix.encode('utf-8', 'replace').decode()}"
