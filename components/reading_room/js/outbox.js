@@ -124,6 +124,11 @@ function makeOutbox(series, { tell, onSaved, onConflict, onRefused }) {
     waitingFor: (token) => waiting.get(token),
     state,
     hurry,
+    /** When the case on the screen was saved, where nothing has been saved from here yet. */
+    noteSaved(at) {
+      savedAt = savedAt || at;
+      tell(state());
+    },
     put(token, sequence, answers, seconds) {
       const earlier = waiting.get(token);
       const entry = { token, sequence, answers, seconds: Math.round(seconds * 10) / 10, changes: (earlier?.changes || 0) + 1 };

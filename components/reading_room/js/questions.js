@@ -103,6 +103,7 @@ function makeQuestions(asked, { onAnswer, onComment }) {
     const name = event.key;
     if (event.shiftKey && name.startsWith("Arrow")) return false;
     if (name === "ArrowUp" || name === "ArrowDown") go(current + (name === "ArrowUp" ? -1 : 1));
+    else if (name === "Home" || name === "End") go(name === "Home" ? 0 : rows.length - 1);
     else if (name === "ArrowLeft" || name === "ArrowRight") {
       const row = rows[current];
       const at = row.values.indexOf(answers[row.kind][row.key]);

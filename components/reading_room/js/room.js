@@ -43,7 +43,8 @@ function makeRoom(root, series, leave) {
     tell: showStatus,
     onSaved: (token, echo) => {
       const one = info?.cases.find((c) => c.token === token);
-      if (one) one.state = echo.complete ? "complete" : "started";
+      // An echo of an earlier state says nothing about the newer one that still waits.
+      if (one && !outbox.waitingFor(token)) one.state = echo.complete ? "complete" : "started";
       showProgress();
     },
     onConflict: settleConflict,
@@ -184,6 +185,7 @@ function makeRoom(root, series, leave) {
     shown = { token: one.token, sequence: Math.max(best.sequence, one.sequence), seconds: best.seconds || 0, since: performance.now(), open: one.open };
     questions.show({ ...EMPTY, ...(best.answers || {}) }, !one.open);
     viewer.show(one.pixels, values);
+    outbox.noteSaved(one.saved_at);
     root.dataset.case = at + 1;
     back.disabled = at === 0;
     next.textContent = at + 1 === info.total ? "Finish ↵" : "Next case ↵";
