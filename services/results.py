@@ -12,8 +12,9 @@ import pandas as pd
 import sqlalchemy as sa
 
 from cfcore.study.decode import decode_ratings, decode_readings
-from cfcore.study.findings import Headline, findings_table, headline, per_reader, readers_table
+from cfcore.study.findings import Headline, findings_table, headline, per_reader
 from cfcore.study.ratings import ratings_table
+from cfcore.study.readers import readers_table
 from db.models import Event, Pair, Reading, StudyReader, Trial
 from services.study_views import PairView, StudyView, study_view
 from services.workspace import Workspace

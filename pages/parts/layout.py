@@ -7,6 +7,22 @@ from html import escape
 
 import streamlit as st
 
+from cfcore.reports.numbers import percent
+
+__all__ = [
+    "Safe",
+    "chip_of",
+    "empty",
+    "escape",
+    "figures",
+    "heading",
+    "html",
+    "percent",
+    "short_digest",
+    "table",
+    "table_html",
+]
+
 _STYLE = """
 <style>
 .cf { font-family: var(--st-font); color: #1b2230; line-height: 1.45; }
@@ -86,11 +102,6 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], numbers: Iterab
 
 class Safe(str):
     """A string that is HTML already."""
-
-
-def percent(share: float | None, digits: int = 0) -> str:
-    """0.625 as "62 %"; "–" for None."""
-    return "–" if share is None else f"{100 * share:.{digits}f} %"
 
 
 def short_digest(digest: str | None) -> str:

@@ -1,0 +1,60 @@
+"""Case drill-down: the pair and what every reader said about it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.parts import layout
+from pages.parts.study_pairs import pair_panel
+from services.results import Case, StudyResults
+
+MARKS = {
+    "appears": ("appears", "locked"),
+    "disappears": ("disappears", "note"),
+    "both": ("on both sides", "draft"),
+    "neither": ("–", ""),
+    "cannot assess": ("cannot assess", "failed"),
+    "no answer": ("no answer", "failed"),
+}
+
+
+def cases_tab(found: StudyResults) -> None:
+    """One case at a time, filtered by arm or by a finding that somebody saw appear."""
+    arms = {"": "all arms"} | {arm.key: arm.name for arm in found.study.protocol.arms}
+    labels = {"": "any"} | {finding.key: finding.label for finding in found.study.protocol.findings}
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        arm = st.selectbox("Arm", list(arms), format_func=arms.__getitem__, width=200)
+        finding = st.selectbox("Somebody saw appear", list(labels), format_func=labels.__getitem__, width=300)
+        chosen = [case for case in found.cases if (not arm or case.arm == arm) and appears(case, finding)]
+        if not chosen:
+            st.write("No case matches.")
+            return
+        case = st.selectbox(
+            f"Case ({len(chosen)})", chosen, format_func=lambda c: f"{c.label} · {arms[c.arm]} · {c.patient}", width=280
+        )
+    pair_panel(case.pair, f"{case.label} · {arms[case.arm]} · patient {case.patient}", found.study.protocol.reference)
+    answers(found, case)
+
+
+def appears(case: Case, finding: str) -> bool:
+    """Whether some reader saw `finding` appear in this case; True for the empty finding."""
+    return not finding or any(reading.seen.get(finding) == "appears" for reading in case.readings)
+
+
+def answers(found: StudyResults, case: Case) -> None:
+    """Findings and ratings (rows) by readers (columns), decoded."""
+    readers = [reading.reader + (" (simulated)" if reading.simulated else "") for reading in case.readings]
+    rows = []
+    for finding in found.study.protocol.findings:
+        marks = [MARKS[reading.seen.get(finding.key, "no answer")] for reading in case.readings]
+        cells = [layout.Safe(layout.chip_of(text, kind)) if kind else text for text, kind in marks]
+        rows.append((finding.label, *cells))
+    for rating in found.study.protocol.ratings:
+        values = [reading.ratings.get(rating.key) for reading in case.readings]
+        rows.append((f"{rating.question} (1 to {rating.points})", *("–" if v is None else str(v) for v in values)))
+    seconds = [reading.seconds for reading in case.readings]
+    rows.append(("Time", *("–" if s is None else f"{s:.0f} s" for s in seconds)))
+    if any(reading.comment for reading in case.readings):
+        rows.append(("Comment", *(reading.comment for reading in case.readings)))
+    layout.table(["", *readers], rows)
+    st.caption("Decoded: “appears” = in the counterfactual and not in the original. Pictures are 8-bit previews.")

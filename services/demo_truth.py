@@ -1,0 +1,118 @@
+"""What is really there on both sides of a demo pair: measured on the phantom, never asked of the classifier alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from cfcore.images.phantom import Factors, Measurement, measure_batch
+from cfcore.study.simulated import SimulatedReader, Truth, expected_agreement
+from db.models import Image, Pair, Study
+from services.images import pad_to_square
+from services.pairs import pair_units
+from services.study_views import pair_view, protocol_of
+from services.workspace import Workspace
+
+CHUNK = 8
+
+
+@dataclass(frozen=True)
+class Rule:
+    """When a finding is there: the measured value reaches `level`; in the counterfactual also when it grew by `change`
+    or more over the original. `known`: the same value from a phantom's own factors."""
+
+    measured: Callable[[Measurement], float]
+    known: Callable[[Factors], float]
+    level: float
+    change: float
+    words: str
+
+
+RULES: Mapping[str, Rule] = {
+    "ctr": Rule(
+        lambda m: m.cardiothoracic_ratio or 0.0,
+        lambda f: f.cardiothoracic_ratio,
+        0.50,
+        0.03,
+        "cardiothoracic ratio at least 0.50, or 0.03 above the original's",
+    ),
+    "reduced_opacity": Rule(
+        lambda m: m.lucency or 0.0, lambda f: f.lucency, 0.35, 0.20, "lung lucency at least 0.35, or 0.20 more"
+    ),
+    "effusion": Rule(
+        lambda m: max(m.effusion_left or 0.0, m.effusion_right or 0.0),
+        lambda f: max(f.effusion_left, f.effusion_right),
+        0.05,
+        0.03,
+        "effusion level at least 5 % of the height, or 3 % more",
+    ),
+    "pacemaker": Rule(lambda m: m.device or 0.0, lambda f: float(f.pacemaker), 0.5, 0.5, "device score at least 0.5"),
+    "older": Rule(lambda m: m.age or 0.0, lambda f: f.age, 65.0, 8.0, "age 65 or more, or 8 years more"),
+}
+
+
+def describe_truth(readers: Sequence[SimulatedReader]) -> str:
+    """The rules and the readers in words, for the protocol's notes."""
+    rules = "; ".join(f"{key}: {rule.words}" for key, rule in RULES.items())
+    people = "; ".join(
+        f"{r.key} sensitivity {r.sensitivity:g}, specificity {r.specificity:g}, shared impression {r.agreement:g}"
+        for r in readers
+    )
+    pairs = [(a, b) for i, a in enumerate(readers) for b in readers[i + 1 :]]
+    there, absent = (sum(expected_agreement(a, b, present) for a, b in pairs) / len(pairs) for present in (True, False))
+    return (
+        f"Demo study. Readers are simulated: {people}. Two of them judge one image alike with probability {there:.2f} "
+        f"where a finding is there and {absent:.2f} where it is not. Truth is the phantom measured back from the "
+        f"pixels of both sides ({rules}). Where a picture cannot be measured: the original's own factors, and in the "
+        "counterfactual the main findings if and only if the class flipped."
+    )
+
+
+def truth_of(workspace: Workspace, study_id: int) -> Truth:
+    """(pair id, finding) -> (in the original, in the counterfactual), by `RULES`.
+
+    Raises:
+        ValueError: the checklist has a finding without a rule.
+    """
+    with workspace.session() as session:
+        study = session.get_one(Study, study_id)
+        findings = protocol_of(study).findings
+        pairs = list(study.pairs)
+        ids = {pair.image_id for pair in pairs}
+        metas = {i.id: i.meta for i in session.scalars(sa.select(Image).where(Image.id.in_(ids)))}
+    if unknown := [finding.key for finding in findings if finding.key not in RULES]:
+        raise ValueError(f"no rule says when {', '.join(unknown)} is there; the demo knows {', '.join(RULES)}")
+    main = {finding.key for finding in findings if finding.kind == "main"}
+    truth: dict[tuple[str | int, str], tuple[bool, bool]] = {}
+    for start in range(0, len(pairs), CHUNK):
+        chunk = pairs[start : start + CHUNK]
+        for pair, (original, moved) in zip(chunk, _measured(workspace, chunk), strict=True):
+            factors = _factors(metas[pair.image_id])
+            for finding in findings:
+                rule = RULES[finding.key]
+                if original.measurable and moved.measurable:
+                    before, after = rule.measured(original), rule.measured(moved)
+                    truth[pair.id, finding.key] = (
+                        before >= rule.level,
+                        after >= rule.level or after - before >= rule.change,
+                    )
+                else:
+                    there = rule.known(factors) >= rule.level
+                    truth[pair.id, finding.key] = (there, there or (finding.key in main and pair.flipped))
+    return truth
+
+
+def _measured(workspace: Workspace, pairs: Sequence[Pair]) -> list[tuple[Measurement, Measurement]]:
+    units = [pad_to_square(unit) for pair in pairs for unit in pair_units(workspace, pair_view(pair))]
+    found = measure_batch(np.stack(units))
+    return list(zip(found[::2], found[1::2], strict=True))
+
+
+def _factors(meta: Mapping[str, Any]) -> Factors:
+    stored = dict(meta["phantom"]["factors"])
+    stored["opacity_position"] = tuple(stored["opacity_position"])
+    return Factors(**stored)
