@@ -33,9 +33,12 @@ from services.locks import claimed
 from services.uploads import empty_quarantine
 from services.workspace import Workspace
 
+_ATTEMPTS = 5
+
 log = logging.getLogger(__name__)
 
 Progress = Callable[[float, str], None]
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,7 @@ def import_images(
     """
     name = _free_name(workspace, name)
     plan = plan_import(Path(path), layout, seed=seed, patient_pattern=patient_pattern, resplit=resplit)
-    rows: list[Image] = []
+    rows: list[Row] = []
     skipped: list[tuple[Item, Reason]] = []
     with _all_or_nothing(workspace) as store:
         for i, item in enumerate(plan.items):
@@ -104,11 +107,11 @@ def import_images(
             raise NothingImported(named, Counter(reason for _, reason in skipped))
         problems = [*plan.problems, *_duplicates(rows)]
         meta = {"layout": plan.layout, "seed": seed, "resplit": resplit, "problems": problems}
-        dataset_id = _write(workspace, Dataset(name=name, kind="imported", meta=meta), rows, skipped, actor)
+        dataset_id = _write(workspace, {"name": name, "kind": "imported", "meta": meta}, rows, skipped, actor)
     for item, reason in skipped:
         log.warning("data set %d: row %d skipped: %s", dataset_id, item.row_number, reason.value)
     progress(1.0, f"{len(rows)} images imported, {len(skipped)} files skipped")
-    waiting = sum(row.look == "waiting" for row in rows)
+    waiting = sum(row["look"] == "waiting" for row in rows)
     return ImportResult(dataset_id, len(rows), named, waiting, problems)
 
 
@@ -136,18 +139,18 @@ def import_phantom(
 
     name = _free_name(workspace, name)
     cases = build_dataset(n, seed, pathology, couple)
-    rows = []
+    rows: list[Row] = []
     with _all_or_nothing(workspace) as store:
         for i, case in enumerate(cases):
             progress(i / n, f"{i} of {n} phantoms")
             pixels = np.rint(render(case.patient, size) * 255).astype(np.uint8)
             truth = {"version": VERSION, "seed": case.patient.seed, "factors": asdict(case.patient.factors)}
             rows.append(
-                Image(
+                Row(
                     file_key=store(encode_png(pixels)),
                     patient=pseudonym(workspace.key, f"phantom:{case.key}"),
                     split=case.split,
-                    labels=[pathology if case.label else f"No {pathology}"],
+                    labels=[pathology.capitalize() if case.label else f"No {pathology}"],
                     view="PA",
                     width=size,
                     height=size,
@@ -164,7 +167,8 @@ def import_phantom(
             "version": VERSION,
             "couple": {factor: list(pair) for factor, pair in (couple or {}).items()},
         }
-        dataset_id = _write(workspace, Dataset(name=name, kind="phantom", meta={"phantom": made}), rows, [], actor)
+        dataset = {"name": name, "kind": "phantom", "meta": {"phantom": made}}
+        dataset_id = _write(workspace, dataset, rows, [], actor)
     progress(1.0, f"{n} phantoms made")
     return ImportResult(dataset_id, len(rows))
 
@@ -192,12 +196,12 @@ def pixel_hash(pixels: Pixels) -> str:
     return hashlib.sha256(head + pixels.astype(pixels.dtype.newbyteorder("<")).tobytes()).hexdigest()
 
 
-def _imported(workspace: Workspace, item: Item, store: Callable[[bytes], str]) -> Image:
+def _imported(workspace: Workspace, item: Item, store: Callable[[bytes], str]) -> Row:
     if item.path is None:
         raise UnreadableImage(item.reason or Reason.MISSING)
     image = read_image(item.path)
     centre, width = image.window or (None, None)
-    return Image(
+    return Row(
         file_key=store(encode_png(image.pixels)),
         patient=pseudonym(workspace.key, item.patient_key_raw),
         split=item.split,
@@ -234,31 +238,34 @@ def _free_name(workspace: Workspace, name: str) -> str:
     return name
 
 
-def _write(
-    workspace: Workspace, dataset: Dataset, rows: list[Image], skipped: list[tuple[Item, Reason]], actor: str
-) -> int:
-    try:
-        with workspace.session() as session:
-            session.add(dataset)
-            session.flush()
-            for row in rows:
-                row.dataset_id = dataset.id
-            session.add_all(rows)
-            session.add_all(
-                SkippedRow(dataset_id=dataset.id, row_number=item.row_number, reason=reason.value)
-                for item, reason in skipped
-            )
-            record(session, actor, "data set added", f"data set {dataset.id}", images=len(rows), skipped=len(skipped))
-    except sa.exc.IntegrityError:
-        raise ImportRefused("Another import took this name in the meantime. Choose another name.") from None
-    return dataset.id
+def _write(workspace: Workspace, dataset: Row, rows: list[Row], skipped: list[tuple[Item, Reason]], actor: str) -> int:
+    """All rows of an import in one transaction; once more if the event log grew in the same moment."""
+    for attempt in range(_ATTEMPTS):
+        try:
+            with workspace.session() as session:
+                added = Dataset(**dataset)
+                session.add(added)
+                session.flush()
+                session.execute(sa.insert(Image), [{**row, "dataset_id": added.id} for row in rows])
+                session.add_all(
+                    SkippedRow(dataset_id=added.id, row_number=item.row_number, reason=reason.value)
+                    for item, reason in skipped
+                )
+                counts = {"images": len(rows), "skipped": len(skipped)}
+                record(session, actor, "data set added", f"data set {added.id}", **counts)
+            return added.id
+        except sa.exc.IntegrityError:
+            _free_name(workspace, dataset["name"])
+            if attempt == _ATTEMPTS - 1:
+                raise
+    raise AssertionError("unreachable")
 
 
-def _duplicates(rows: list[Image]) -> list[str]:
+def _duplicates(rows: list[Row]) -> list[str]:
     """Same pixels under two patients: harmless inside a split, a leak across two."""
     found: dict[str, set[str]] = {}
     for row in rows:
-        found.setdefault(row.sha256, set()).add(row.split)
+        found.setdefault(row["sha256"], set()).add(row["split"])
     leaks = sum(len(splits) > 1 for splits in found.values())
     if not leaks:
         return []

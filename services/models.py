@@ -148,6 +148,11 @@ def load_generator(workspace: Workspace, model_id: int) -> nn.Module:
     return _generator(str(folder_of(workspace, row.path)), row.kind, row.sha256)
 
 
+def generator_folder(workspace: Workspace, model_id: int) -> Path:
+    """Where a generator's weights (and its discriminator's) are. Raises ValueError for an unknown id."""
+    return folder_of(workspace, _row(workspace, model_id).path)
+
+
 def _checked(folder: str, sha256: str) -> Path:
     from cfcore.training.weights import read_card
 

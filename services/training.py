@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,15 +13,25 @@ from cfcore.classifiers.store import build_classifier, save_classifier
 from cfcore.classifiers.training import ClassifierTask, Evaluation, evaluate, predict
 from cfcore.engines.base import Progress
 from cfcore.generators.stylex.model import StylEx, StylExConfig, save_stylex
-from cfcore.generators.stylex.training import StylExTask, StylExTraining, reconstruction_quality
+from cfcore.generators.stylex.training import CPU_RECIPE, StylExTask, StylExTraining, reconstruction_quality
 from cfcore.training.loop import Batches, Schedule, train
 from db.models import Dataset, Image, Run
 from services.images import small_tensor
-from services.models import add_model, load_classifier, new_folder
+from services.models import add_model, generator_folder, load_classifier, new_folder
 from services.runs import training_folder, versions
 from services.selection import SHOWN
 from services.workspace import Workspace
 
+RECIPES = {"cpu": CPU_RECIPE, "paper": StylExTraining()}
+STYLEX_DEFAULTS: dict[str, Any] = {
+    "iterations": 6000,
+    "batch": 16,
+    "seconds": None,
+    "recipe": "cpu",
+    "losses": {},
+    "networks": {},
+    "start_from": None,
+}
 HEALTHY = ("No Finding", "Healthy", "Normal", "NORMAL")
 
 
@@ -114,9 +124,12 @@ def train_stylex(workspace: Workspace, run: Run, progress: Progress) -> int:
     """Train and store a StylEx generator for `run.classifier_id`; returns the model's id.
 
     `run.settings`: positive, negative (labels, as for the classifier; by default the classifier's own classes),
-    iterations, batch (16), seconds (None), networks (fields of StylExConfig), losses (fields of StylExTraining).
+    iterations, batch (16), seconds (None), recipe ("cpu" or "paper"), losses (fields of StylExTraining that differ from
+    the recipe's), networks (fields of StylExConfig), start_from (id of a generator to go on from).
     """
-    settings = {"iterations": 6000, "batch": 16, "seconds": None, "networks": {}, "losses": {}} | run.settings
+    settings = STYLEX_DEFAULTS | run.settings
+    if settings["recipe"] not in RECIPES:
+        raise ValueError(f"no recipe {settings['recipe']!r}; there are {', '.join(RECIPES)}")
     assert run.dataset_id is not None and run.classifier_id is not None
     classifier = load_classifier(workspace, run.classifier_id)
     if len(classifier.size) != 2 or classifier.size[0] != classifier.size[1]:
@@ -133,7 +146,9 @@ def train_stylex(workspace: Workspace, run: Run, progress: Progress) -> int:
     torch.manual_seed(run.seed)
     generator = torch.Generator().manual_seed(run.seed)
     model = StylEx(StylExConfig(**({"size": size, "classes": len(classifier.class_names)} | settings["networks"])))
-    task = StylExTask(model, classifier, StylExTraining(**settings["losses"]), generator)
+    task = StylExTask(model, classifier, replace(RECIPES[settings["recipe"]], **settings["losses"]), generator)
+    if settings["start_from"] is not None:
+        task.begin_with(generator_folder(workspace, settings["start_from"]))
     batches = Batches(data["train"].images, data["train"].labels, int(settings["batch"]), generator)
     schedule = Schedule(int(settings["iterations"]), seconds=settings["seconds"])
     losses = train(task, batches, schedule, training_folder(workspace, run.id), progress=progress)

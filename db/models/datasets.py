@@ -12,7 +12,7 @@ from .base import Base, now
 
 
 class Dataset(Base):
-    """A named set of images. `kind` is "imported" or "phantom"; `meta` keeps how it was made (layout, seed, version)."""
+    """A named set of images. `kind` is "imported" or "phantom"; `meta` says how it was made (layout, seed, version)."""
 
     __tablename__ = "dataset"
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from cfcore.images.layouts import Layout
 from services.workspace import open_workspace
 
 from .output import JsonOption, WorkspaceOption, plain_errors, say, terminal_progress
@@ -17,7 +18,7 @@ from .output import JsonOption, WorkspaceOption, plain_errors, say, terminal_pro
 def import_command(
     path: Annotated[Path, typer.Argument(help="Folder, CSV table, DICOM or image file.")],
     name: Annotated[str, typer.Option(help="Name of the data set.")],
-    layout: Annotated[str, typer.Option(help="auto, folder, csv or dicom.")] = "auto",
+    layout: Annotated[Layout, typer.Option(help="auto, folder, csv or dicom.")] = "auto",
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
 ) -> None:

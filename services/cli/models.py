@@ -64,8 +64,10 @@ def train_stylex(
     iterations: int = 6000,
     batch: int = 16,
     seconds: Annotated[float | None, typer.Option(help="Stop after so many seconds.")] = None,
-    adversarial_from: Annotated[int, typer.Option(help="Iteration at which the GAN terms join (paper: 0).")] = 4000,
-    classifier_every: Annotated[int, typer.Option(help="Terms that need the classifier, every so many steps.")] = 2,
+    recipe: Annotated[
+        str, typer.Option(help='"cpu" (reconstruct first) or "paper" (all terms from the start).')
+    ] = "cpu",
+    start_from: Annotated[str | None, typer.Option(help="Name of a generator to go on from.")] = None,
     seed: int = 0,
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
@@ -75,8 +77,8 @@ def train_stylex(
     from services.models import model_named
 
     opened = open_workspace(workspace)
-    losses = {"adversarial_from": adversarial_from, "classifier_every": classifier_every}
-    settings = {"iterations": iterations, "batch": batch, "seconds": seconds, "losses": losses}
+    begin = model_named(opened, start_from, "stylex").id if start_from else None
+    settings = {"iterations": iterations, "batch": batch, "seconds": seconds, "recipe": recipe, "start_from": begin}
     view = _run(
         opened,
         "train stylex",

@@ -18,10 +18,12 @@ from PIL import Image as Pillow
 from PIL import PngImagePlugin
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
+from sqlalchemy.orm import Session
 
 from cfcore.images.encode import decode_png, encode_png
 from cfcore.images.errors import ImportRefused, Reason
 from cfcore.images.phantom import Factors, Patient, render
+from db.events import record
 from db.models import Dataset, Event, Image, SkippedRow
 from services.importing import NothingImported, clean_up, import_images, import_phantom, pixel_hash, skipped_rows
 from services.looks import approve_image, images_waiting, reject_image
@@ -268,6 +270,22 @@ def test_what_fails_leaves_nothing(workspace: Workspace, tmp_path: Path) -> None
     assert stored_files(workspace) == 6
 
 
+def test_a_busy_event_log_is_tried_again(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.png").write_bytes(encode_png(RAMP))
+    calls = []
+
+    def busy_once(session: Session, *args: str, **data: int) -> Event:
+        calls.append(args)
+        if len(calls) == 1:
+            raise sa.exc.IntegrityError("insert", {}, Exception())
+        return record(session, *args, **data)
+
+    monkeypatch.setattr("services.importing.record", busy_once)
+    assert import_images(workspace, tmp_path / "a.png", "one").imported == 1
+    assert len(calls) == 2
+    assert len(rows_of(workspace, Dataset)) == len(rows_of(workspace, Image)) == len(rows_of(workspace, Event)) == 1
+
+
 def test_nothing_readable(workspace: Workspace, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     for name in "ab":
@@ -343,8 +361,8 @@ def test_phantoms_can_be_drawn_again_from_their_rows(workspace: Workspace) -> No
     result = import_phantom(workspace, "phantom", 10, 64, 3, "cardiomegaly", {"pacemaker": (1.0, 0.0)})
     rows = rows_of(workspace, Image)
     assert result.imported == len(rows) == 10
-    assert sum(row.labels == ["cardiomegaly"] for row in rows) == 5
-    assert {label for row in rows for label in row.labels} == {"cardiomegaly", "No cardiomegaly"}
+    assert sum(row.labels == ["Cardiomegaly"] for row in rows) == 5
+    assert {label for row in rows for label in row.labels} == {"Cardiomegaly", "No cardiomegaly"}
     assert len({row.patient for row in rows}) == 10
     for row in rows[:3]:
         truth = row.meta["phantom"]
@@ -352,7 +370,7 @@ def test_phantoms_can_be_drawn_again_from_their_rows(workspace: Workspace) -> No
         factors["opacity_position"] = tuple(factors["opacity_position"])
         again = render(Patient(truth["seed"], Factors(**factors)), 64)
         np.testing.assert_array_equal(decode_png(workspace.get(row.file_key)), np.rint(again * 255).astype(np.uint8))
-        assert factors["pacemaker"] == (row.labels == ["cardiomegaly"])
+        assert factors["pacemaker"] == (row.labels == ["Cardiomegaly"])
     dataset = rows_of(workspace, Dataset)[0]
     assert dataset.kind == "phantom"
     assert dataset.meta["phantom"]["couple"] == {"pacemaker": [1.0, 0.0]}
