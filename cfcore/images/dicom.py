@@ -29,6 +29,7 @@ from cfcore.images.codestream import codestream_size
 from cfcore.images.deidentify import deidentify
 from cfcore.images.errors import Reason, UnreadableImage
 from cfcore.images.image import MODALITIES, BurnedIn, Image, Pixels, Window, known_view, settle_window
+from cfcore.images.quiet import quiet
 from cfcore.images.raster import MAX_PIXELS, gray_of
 
 _MAX_INFLATED_BYTES = 2**29
@@ -62,18 +63,22 @@ def read_keys(path: Path) -> DicomKeys | None:
     Reads the header only. Raises UnreadableImage (DAMAGED, UNOPENABLE).
     """
     try:
-        with path.open("rb") as file:
+        with path.open("rb") as file, quiet():
             if not is_dicom(file.read(256)):
                 return None
             file.seek(0)
             dataset = _parse(file, header_only=True)
     except OSError:
         raise UnreadableImage(Reason.UNOPENABLE) from None
-    return DicomKeys(
-        patient_id=_text(dataset, "PatientID"),
-        study_uid=_text(dataset, "StudyInstanceUID"),
-        view=known_view(_text(dataset, "ViewPosition")),
-    )
+    try:
+        with quiet():
+            return DicomKeys(
+                patient_id=_text(dataset, "PatientID"),
+                study_uid=_text(dataset, "StudyInstanceUID"),
+                view=known_view(_text(dataset, "ViewPosition")),
+            )
+    except Exception:
+        raise UnreadableImage(Reason.DAMAGED) from None
 
 
 def read_dicom(data: bytes) -> Image:
@@ -187,7 +192,7 @@ def _from_colour(decoded: npt.NDArray[Any]) -> tuple[Pixels, int, Window | None]
 
 def _from_gray(decoded: npt.NDArray[Any], dataset: Dataset) -> tuple[Pixels, int, Window | None]:
     bits, signed = int(dataset.BitsStored), int(dataset.get("PixelRepresentation") or 0) == 1
-    stored = decoded.astype(np.int64)
+    stored = decoded.astype(np.int32)
     padding = _padding(stored, dataset)
     first, max_value = -(2 ** (bits - 1)) if signed else 0, 2**bits - 1
     slope, intercept = _number(dataset, "RescaleSlope") or 1.0, _number(dataset, "RescaleIntercept") or 0.0
@@ -200,12 +205,12 @@ def _from_gray(decoded: npt.NDArray[Any], dataset: Dataset) -> tuple[Pixels, int
     sigmoid = window is not None and _text(dataset, "VOILUTFunction") == "SIGMOID"
     table = dataset.VOILUTSequence[0] if dataset.get("VOILUTSequence") else None
     if table is not None and (window is None or int(table.LUTDescriptor[2]) >= bits):
-        physical = np.rint(slope * values + intercept).astype(np.int64)
+        physical = np.rint(slope * values + intercept).astype(np.int32)
         values, depth = _look_up(physical, table)
         max_value, window = 2**depth - 1, None
     elif sigmoid and window is not None:
         exponent = np.clip(-4 * (slope * values + intercept - window[0]) / window[1], -700, 700)
-        values = np.rint(65535 / (1 + np.exp(exponent))).astype(np.int64)
+        values = np.rint(65535 / (1 + np.exp(exponent))).astype(np.int32)
         max_value, window = 65535, None
     else:
         values = values - first
@@ -221,8 +226,8 @@ def _from_gray(decoded: npt.NDArray[Any], dataset: Dataset) -> tuple[Pixels, int
 
 
 def _inverted(
-    values: npt.NDArray[np.int64], max_value: int, window: Window | None
-) -> tuple[npt.NDArray[np.int64], Window | None]:
+    values: npt.NDArray[np.int32], max_value: int, window: Window | None
+) -> tuple[npt.NDArray[np.int32], Window | None]:
     return max_value - values, window and (max_value - window[0], window[1])
 
 
@@ -241,7 +246,7 @@ def _window(dataset: Dataset) -> Window | None:
     return centre, width
 
 
-def _look_up(values: npt.NDArray[np.int64], table: Dataset) -> tuple[npt.NDArray[np.int64], int]:
+def _look_up(values: npt.NDArray[np.int32], table: Dataset) -> tuple[npt.NDArray[np.int32], int]:
     """Values through a lookup table (PS3.3 C.11.1.1.1, C.11.2.1.1) and the bits of its entries.
 
     Not pydicom's own: that one overflows for an 8-bit table behind 16-bit pixels and knows no 12-bit modality LUT.
@@ -253,7 +258,7 @@ def _look_up(values: npt.NDArray[np.int64], table: Dataset) -> tuple[npt.NDArray
     raw = table.LUTData
     if isinstance(raw, bytes):
         raw = np.frombuffer(raw, dtype=np.uint8 if len(raw) in (count, count + 1) else "<u2")
-    entries = np.atleast_1d(np.asarray(raw, dtype=np.int64))[:count]
+    entries = np.atleast_1d(np.asarray(raw, dtype=np.int32))[:count]
     if len(entries) != count:
         raise UnreadableImage(Reason.DAMAGED)
     if first > 2**15 and values.min() < 0:
@@ -261,7 +266,7 @@ def _look_up(values: npt.NDArray[np.int64], table: Dataset) -> tuple[npt.NDArray
     return np.clip(entries, 0, 2**depth - 1)[np.clip(values - first, 0, count - 1)], depth
 
 
-def _padding(stored: npt.NDArray[np.int64], dataset: Dataset) -> npt.NDArray[np.bool_]:
+def _padding(stored: npt.NDArray[np.int32], dataset: Dataset) -> npt.NDArray[np.bool_]:
     """Pixels that only fill the rectangle (PS3.3 C.7.5.1.1.2)."""
     value, limit = _number(dataset, "PixelPaddingValue"), _number(dataset, "PixelPaddingRangeLimit")
     if value is None:

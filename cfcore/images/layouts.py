@@ -9,8 +9,7 @@ from typing import Literal, get_args
 from cfcore.images.dicom import read_keys
 from cfcore.images.errors import ImportRefused, Reason, UnreadableImage
 from cfcore.images.image import known_view
-from cfcore.images.quiet import quiet
-from cfcore.images.splits import known_split, patients_in_two_splits, split_patients, strata_of
+from cfcore.images.splits import known_split, patients_in_two_splits, split_patients, strata_of, take_validation
 from cfcore.images.tables import FileFinder, Table, find_table, read_table, walk_files
 from cfcore.images.vocabulary import is_class_name
 
@@ -232,11 +231,10 @@ def _patient_folder(
 def _keys(file: Path, root: Path, pattern: re.Pattern[str] | None) -> tuple[str, str | None]:
     """Patient key and view of a file, from its DICOM header or its path."""
     name = file.relative_to(root).as_posix() if file.is_relative_to(root) else file.name
-    with quiet():
-        try:
-            keys = read_keys(file)
-        except UnreadableImage:
-            keys = None
+    try:
+        keys = read_keys(file)
+    except UnreadableImage:
+        keys = None
     view = keys.view if keys else None
     if keys and keys.patient_id:
         return keys.patient_id, view
@@ -273,6 +271,14 @@ def _with_splits(items: list[Item], seed: int, resplit: bool, problems: list[str
     rest = [i for i in items if i.patient_key_raw not in given]
     if given and rest:
         problems.append(f"{len(rest)} images without a split were divided by patient.")
-    strata = strata_of([i.patient_key_raw for i in rest], [i.labels for i in rest])
-    given |= split_patients(strata, seed)
+    given |= split_patients(_strata(rest), seed)
+    if {"train", "test"} <= set(given.values()) and "val" not in given.values():
+        taken = take_validation(_strata([i for i in items if given[i.patient_key_raw] == "train"]), seed)
+        if taken:
+            problems.append(f"No validation split was given; {len(taken)} of the training patients were taken for it.")
+        given |= dict.fromkeys(taken, "val")
     return [replace(item, split=given[item.patient_key_raw]) for item in items]
+
+
+def _strata(items: list[Item]) -> dict[str, str]:
+    return strata_of([i.patient_key_raw for i in items], [i.labels for i in items])

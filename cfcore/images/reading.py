@@ -56,15 +56,21 @@ def read_image(path: Path) -> Image:
 
 def read_image_bytes(data: bytes) -> Image:
     """As `read_image`, for the content of a file."""
-    with quiet():
-        if not data:
-            raise UnreadableImage(Reason.EMPTY)
-        if data.startswith(b"\x89PNG\r\n\x1a\n"):
-            return read_raster(data, "png")
-        if data.startswith(b"\xff\xd8\xff"):
-            return read_raster(data, "jpeg")
-        if is_dicom(data):
-            return read_dicom(data)
+    if not data:
+        raise UnreadableImage(Reason.EMPTY)
+    try:
+        with quiet():
+            if data.startswith(b"\x89PNG\r\n\x1a\n"):
+                return read_raster(data, "png")
+            if data.startswith(b"\xff\xd8\xff"):
+                return read_raster(data, "jpeg")
+            if is_dicom(data):
+                return read_dicom(data)
+    except UnreadableImage:
+        raise
+    except Exception:
+        # Parsers of hostile bytes fail in every way; what they say may quote the header.
+        raise UnreadableImage(Reason.DAMAGED) from None
     if data.startswith(_OTHER_FORMATS) or data[8:12] in (b"WEBP", b"ftyp", b"avif"):
         raise UnreadableImage(Reason.OTHER_FORMAT)
     raise UnreadableImage(Reason.NOT_AN_IMAGE)

@@ -125,8 +125,17 @@ class FileFinder:
 
 
 def walk_files(root: Path) -> Iterator[Path]:
-    """Files below `root` in a fixed order, without hidden ones and what file managers and archives leave behind."""
-    for folder, folders, names in os.walk(root):
+    """Files below `root` in a fixed order, without hidden ones and what file managers and archives leave behind.
+
+    Links to folders are followed, each folder is entered once.
+    """
+    entered = set()
+    for folder, folders, names in os.walk(root, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in entered:
+            folders.clear()
+            continue
+        entered.add(real)
         folders[:] = sorted(f for f in folders if not f.startswith(".") and f != "__MACOSX")
         for name in sorted(names):
             if not name.startswith(".") and name not in ("Thumbs.db", "desktop.ini", "DICOMDIR"):

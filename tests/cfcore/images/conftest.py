@@ -19,12 +19,12 @@ def make_dataset(stored: np.ndarray, bits: int | None = None, **attributes: Any)
     allocated = stored.dtype.itemsize * 8
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = ComputedRadiographyImageStorage
-    meta.MediaStorageSOPInstanceUID = generate_uid()
+    meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=["instance"])
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     dataset = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
     dataset.SOPClassUID = ComputedRadiographyImageStorage
     dataset.SOPInstanceUID = meta.MediaStorageSOPInstanceUID
-    dataset.StudyInstanceUID = generate_uid()
+    dataset.StudyInstanceUID = generate_uid(entropy_srcs=["study"])
     dataset.PatientID = "P1"
     dataset.Modality = "CR"
     dataset.BurnedInAnnotation = "NO"

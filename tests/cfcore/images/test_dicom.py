@@ -334,6 +334,23 @@ def test_truncated_files_are_refused(dicom_dataset: Callable[..., Dataset], synt
     assert reason_of(data[: int(len(data) * share)]) in (Reason.DAMAGED, Reason.NO_PIXELS)
 
 
+@settings(SHARED, max_examples=100)
+@given(st.data())
+def test_damaged_headers_are_refused_not_raised(dicom_bytes: Make, tmp_path: Path, data: st.DataObject) -> None:
+    lut = table(np.arange(4096) * 16, 0, 16)
+    whole = bytearray(dicom_bytes(RAMP, 12, WindowCenter=5, WindowWidth=9, VOILUTSequence=[lut], PatientID="17"))
+    end = whole.index(b"\xe0\x7f\x10\x00") + 16
+    for _ in range(data.draw(st.integers(1, 4))):
+        whole[data.draw(st.integers(132, end))] = data.draw(st.integers(0, 255))
+    path = tmp_path / "file"
+    path.write_bytes(whole)
+    for read in (read_image, read_keys):
+        try:
+            read(path)
+        except UnreadableImage as error:
+            assert error.reason in Reason
+
+
 def test_a_frame_larger_than_its_header_says_is_refused(dicom_dataset: Callable[..., Dataset]) -> None:
     dataset = dicom_dataset(np.zeros((64, 64), np.uint16), 12)
     dataset.compress(uid.JPEG2000Lossless)

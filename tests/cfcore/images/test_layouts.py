@@ -186,6 +186,23 @@ def test_a_given_split_must_not_share_patients(tmp_path: Path) -> None:
     assert any(problem.startswith("1 images without a split") for problem in plan.problems)
 
 
+def test_a_missing_validation_split_is_taken_from_training(tmp_path: Path) -> None:
+    put(tmp_path, *(f"{s}/{c}/{i}.png" for s in ("train", "test") for c in ("normal", "sick") for i in range(24)))
+    plan = plan_import(tmp_path)
+    assert Counter(item.split for item in plan.items) == {"train": 42, "val": 6, "test": 48}
+    assert all(item.name.startswith("test/") == (item.split == "test") for item in plan.items)
+    assert Counter(item.labels for item in plan.items if item.split == "val") == {("normal",): 3, ("sick",): 3}
+    assert any(problem.startswith("No validation split") for problem in plan.problems)
+
+
+def test_links_are_followed_once(tmp_path: Path) -> None:
+    put(tmp_path / "store", "a.png", "b.png")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "normal").symlink_to(tmp_path / "store")
+    (tmp_path / "store" / "loop").symlink_to(tmp_path / "in")
+    assert [item.name for item in plan_import(tmp_path / "in").items] == ["normal/a.png", "normal/b.png"]
+
+
 def test_patients_in_two_splits() -> None:
     assert patients_in_two_splits(["a", "a", "b", "b"], ["train", "test", None, "val"]) == 1
 
