@@ -12,7 +12,7 @@ from services.accounts import AccountView, current
 from services.serving import workspace
 
 PAGES = Path(__file__).parent / "pages"
-STUDIO = ("home", "data", "explore", "runs", "studies", "results", "notebook", "read")
+STUDIO = ("home", "data", "models", "explore", "runs", "studies", "results", "notebook", "read")
 
 
 def go_to_list() -> None:

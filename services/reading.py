@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -286,13 +287,18 @@ def _save(
             clean = checked(answers, study.protocol)
         except AnswersRefused as error:
             raise ReadingRefused(str(error), 422) from error
-        same = session.scalar(sa.select(Reading).where(Reading.trial_id == trial.id, Reading.sequence == sequence))
-        if same is not None and same.answers == clean:
-            return Saved(same.sequence, same.saved_at, same.complete)
+        # One look, so that no writer can come between "the same" and "a later one".
+        taken = session.scalars(
+            sa.select(Reading)
+            .where(Reading.trial_id == trial.id, Reading.sequence >= sequence)
+            .order_by(Reading.sequence)
+        ).all()
+        if taken and taken[0].sequence == sequence and taken[0].answers == clean:
+            return Saved(sequence, taken[0].saved_at, taken[0].complete)
         if study.state != "locked":
             raise ReadingRefused("This reading has been closed: answers are no longer taken. Thank you.", 423)
-        last = _last(session, trial.id)
-        if last is not None and last.sequence >= sequence:
+        if taken:
+            last = taken[-1]
             raise ReadingRefused(
                 "This case has been answered elsewhere in the meantime.",
                 409,
@@ -312,13 +318,6 @@ def _save(
         )
         session.add(reading)
         session.flush()
-        digest = sha256(repr(sorted(_flat(clean))).encode())
+        digest = sha256(json.dumps(clean, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode())
         record(session, reader.label, "reading saved", f"trial {trial.id}", sequence=sequence, sha256=digest)
-        saved = Saved(reading.sequence, reading.saved_at, reading.complete)
-    return saved
-
-
-def _flat(answers: Mapping[str, Any]) -> list[tuple[str, str]]:
-    pairs = [(f"finding {k}", v) for k, v in answers["findings"].items()]
-    pairs += [(f"rating {k}", str(v)) for k, v in answers["ratings"].items()]
-    return [*pairs, ("comment", answers["comment"])]
+    return Saved(reading.sequence, reading.saved_at, reading.complete)

@@ -1,0 +1,89 @@
+"""The reading routes: headers, statuses, bodies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.testclient import TestClient
+
+from routes import all_routes
+from routes.guard import Guard
+from services.accounts import COOKIE, sign_in
+from services.workspace import Workspace
+from tests.browser.studies import PASSWORD, add_reader, make_study, noise_pairs
+
+
+@pytest.fixture
+def client(workspace: Workspace) -> Iterator[TestClient]:
+    app = Starlette(
+        routes=all_routes(),
+        middleware=[Middleware(Guard, workspace=lambda: workspace), Middleware(GZipMiddleware, minimum_size=10)],
+    )
+    add_reader(workspace, make_study(workspace, noise_pairs(2)))
+    with TestClient(app, base_url="http://localhost", headers={"origin": "http://localhost"}) as opened:
+        opened.cookies.set(COOKIE, sign_in(workspace, "reader.one", PASSWORD))
+        yield opened
+
+
+def first_case(client: TestClient) -> dict[str, object]:
+    series = client.get("/read/list").json()["series"][0]["series"]
+    token = client.get(f"/read/{series}/cases").json()["cases"][0]["token"]
+    return dict(client.get(f"/read/{series}/case/{token}").json())
+
+
+def test_both_sides_come_under_the_same_headers(client: TestClient) -> None:
+    urls: dict[str, str] = first_case(client)["pixels"]["urls"]  # type: ignore[index]
+    a, b = (client.get(urls[side], headers={"accept-encoding": "gzip"}) for side in "AB")
+    assert a.status_code == b.status_code == 200 and a.content != b.content
+    assert dict(a.headers) == dict(b.headers)
+    assert a.headers["content-length"] == str(96 * 80)
+    assert not {"etag", "last-modified", "content-encoding"} & set(a.headers)
+    assert a.headers["cache-control"] == "no-store"
+
+
+def test_an_answer_is_echoed_with_its_number(client: TestClient) -> None:
+    token = first_case(client)["token"]
+    body = {"token": token, "sequence": 3, "answers": {"findings": {"line": "A"}}, "seconds": 1.5}
+    echo = client.post("/read/answer", json=body)
+    assert echo.status_code == 200 and echo.json()["sequence"] == 3 and not echo.json()["complete"]
+    assert client.post("/read/answer", json=body).json() == echo.json()
+    other = client.post("/read/answer", json=body | {"answers": {"comment": "x"}})
+    assert other.status_code == 409 and other.json()["answers"]["findings"] == {"line": "A"}
+    assert first_case(client)["sequence"] == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [
+        (b"", 400),
+        (b"[]", 400),
+        (b"{}", 400),
+        (b'{"token": 1}', 400),
+        (b'{"token": "x", "sequence": 1, "answers": {}, "seconds": 1}', 404),
+        (b'{"token": "x", "sequence": 0, "answers": {}, "seconds": 1}', 422),
+        (b'{"token": "x", "sequence": 1, "answers": {}, "seconds": NaN}', 422),
+        (b'{"token": "x", "comment": "' + b"x" * 70_000 + b'"}', 400),
+    ],
+)
+def test_other_bodies_are_refused_with_a_reason(client: TestClient, content: bytes, status: int) -> None:
+    answer = client.post("/read/answer", content=content)
+    assert answer.status_code == status and answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/read/nothing/cases", "/read/nothing/case/x", "/read/pixels/x/A", "/read/pixels/x/original"]
+)
+def test_unknown_names_are_not_found_and_say_why(client: TestClient, path: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code == 404
+    assert "list" in answer.json()["error"] or "again" in answer.json()["error"]
+    assert answer.headers["cache-control"] == "no-store"
+
+
+def test_the_page_is_dark_from_its_first_moment(client: TestClient) -> None:
+    page = client.get("/read", headers={"accept": "text/html"}).text
+    assert "#0c0e12" in page and "Opening the reading room" in page and '<div id="root">' in page
