@@ -1,0 +1,344 @@
+"""The study report: one HTML file without scripts or links to elsewhere, that reads on a screen and prints."""
+
+import base64
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from cfcore.reports.colours import DISAGREE, css, ink, shade
+from cfcore.reports.content import ReportCase, ReportContent, ReportEntry
+from cfcore.reports.figures import COEFFICIENT_NAMES
+from cfcore.reports.markup import safe_html
+from cfcore.reports.numbers import NONE, decimal, number, percent, spread, with_spread
+from cfcore.reports.svg import forest_svg, scale_bar
+from cfcore.study.resampling import RESAMPLES
+
+MAX_BYTES = 1_000_000
+_TEMPLATES = Path(__file__).parent / "templates"
+_PNG = b"\x89PNG\r\n\x1a\n"
+
+LIMITATIONS: tuple[str, ...] = (
+    "Prevalence is as seen in pairs: a reader who sees original and counterfactual side by side compares them, and "
+    "absolute prevalence would need images shown one at a time.",
+    "Intervals describe these readers on patients like these. They say nothing about other readers.",
+    "The patient is the unit. With few patients, intervals are wide, and a finding that is rare among them may have "
+    "an agreement coefficient that is not defined or that hangs on a single case.",
+    "Kappa-type coefficients (Fleiss, Conger, Krippendorff) fall when nearly all readings are the same, whatever the "
+    "readers do; AC1 and raw agreement stand beside them for that reason.",
+    "No correction for multiple comparisons: the table describes, it does not test.",
+    "A finding that appears under a direction shows what moves the classifier, not what causes the disease.",
+)
+
+
+class _Notes:
+    """Collects reasons and remarks under a table and gives each a letter."""
+
+    def __init__(self) -> None:
+        self.letters: dict[str, str] = {}
+
+    def mark(self, note: Any) -> Markup:
+        text = str(note) if isinstance(note, str) else ""
+        if not text:
+            return Markup("")
+        n = len(self.letters)
+        letter = self.letters.setdefault(text, chr(97 + n % 26) * (n // 26 + 1))
+        return Markup("<sup>{}</sup>").format(letter)
+
+    def items(self) -> list[tuple[str, str]]:
+        return [(letter, text) for text, letter in self.letters.items()]
+
+
+class _Pictures:
+    """Embeds PNGs until the budget is used up, so that the file stays small enough to mail."""
+
+    def __init__(self, budget: int) -> None:
+        self.left, self.skipped = budget, 0
+
+    def uri(self, png: bytes | None) -> str | None:
+        """A data URI; None where there is no picture or no room. Raises ValueError for what is not a PNG."""
+        if not png:
+            return None
+        if not png.startswith(_PNG):
+            raise ValueError("A picture of the report is not a PNG: convert it first.")
+        size = 4 * ((len(png) + 2) // 3)
+        if size > self.left:
+            self.skipped += 1
+            return None
+        self.left -= size
+        return "data:image/png;base64," + base64.b64encode(png).decode()
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+
+
+def _heat_cell(row: Mapping[str, Any], notes: _Notes) -> dict[str, Any]:
+    share, ac1 = number(row.get("share")), number(row.get("ac1"))
+    if share is None:
+        return {
+            "share": NONE,
+            "interval": "",
+            "style": "",
+            "tick": False,
+            "faint": False,
+            "mark": notes.mark("no reading"),
+        }
+    faint = ac1 is not None and ac1 < DISAGREE
+    back = shade(share, faint)
+    return {
+        "share": percent(share),
+        "interval": spread(row, "share", share=True),
+        "style": f"background:{css(back)};color:{ink(back)}",
+        "tick": row.get("majority") is True,
+        "faint": faint,
+        "mark": notes.mark(row.get("share_note")),
+    }
+
+
+def _summary(rows: Mapping[tuple[str, str], Mapping[str, Any]], content: ReportContent) -> list[dict[str, Any]]:
+    """For each arm what the majority saw, strongest first, in words."""
+    lines = []
+    for arm in content.protocol.arms:
+        seen = [
+            (f.label, rows[f.key, arm.key])
+            for f in content.protocol.findings
+            if rows.get((f.key, arm.key), {}).get("majority") is True
+        ]
+        seen.sort(key=lambda item: -(number(item[1]["share"]) or 0))
+        found = [
+            f"{label} ({with_spread(row, 'share', share=True).replace(' (', ', ').rstrip(')')})" for label, row in seen
+        ]
+        lines.append({"arm": arm.name, "found": found})
+    return lines
+
+
+def _agreement_rows(
+    rows: Mapping[tuple[str, str], Mapping[str, Any]], content: ReportContent, notes: _Notes
+) -> list[Any]:
+    columns = [*COEFFICIENT_NAMES, "positive_agreement", "negative_agreement"]
+    table = []
+    for finding in content.protocol.findings:
+        for i, arm in enumerate(content.protocol.arms):
+            row = rows.get((finding.key, arm.key), {})
+            cells = []
+            for name in columns:
+                mark = notes.mark(row.get(f"{name}_note"))
+                cells.append({"value": decimal(row.get(name)), "interval": spread(row, name), "mark": mark})
+            table.append(
+                {
+                    "label": finding.label if i == 0 else "",
+                    "span": len(content.protocol.arms),
+                    "arm": arm.name,
+                    "cells": cells,
+                    "prevalence_index": decimal(row.get("prevalence_index")),
+                    "bias_index": decimal(row.get("bias_index")),
+                }
+            )
+    return table
+
+
+def _prevalence_rows(rows: Mapping[tuple[str, str], Mapping[str, Any]], content: ReportContent) -> list[dict[str, Any]]:
+    table = []
+    for finding in content.protocol.findings:
+        for i, arm in enumerate(content.protocol.arms):
+            row = rows.get((finding.key, arm.key), {})
+            table.append(
+                {
+                    "label": finding.label if i == 0 else "",
+                    "span": len(content.protocol.arms),
+                    "arm": arm.name,
+                    "counts": [row.get(name, 0) for name in ("pairs", "readers", "readings", "cannot", "missing")],
+                    "original": with_spread(row, "prevalence_original", share=True),
+                    "counterfactual": with_spread(row, "prevalence_counterfactual", share=True),
+                    "difference": with_spread(row, "difference", share=True),
+                }
+            )
+    return table
+
+
+def _reader_shares(content: ReportContent) -> list[dict[str, Any]]:
+    """Per arm a table of findings by readers: share and paired difference."""
+    cells = {(r["reader"], r["finding"], r["arm"]): r for r in _records(content.per_reader)}
+    readers = list(dict.fromkeys(key[0] for key in cells))
+    if not readers:
+        return []
+    return [
+        {
+            "arm": arm.name,
+            "readers": readers,
+            "rows": [
+                {
+                    "label": f.label,
+                    "cells": [
+                        {
+                            "share": with_spread(cells.get((r, f.key, arm.key), {}), "share", share=True),
+                            "difference": with_spread(cells.get((r, f.key, arm.key), {}), "difference", share=True),
+                        }
+                        for r in readers
+                    ],
+                }
+                for f in content.protocol.findings
+            ],
+        }
+        for arm in content.protocol.arms
+    ]
+
+
+def _rating_rows(content: ReportContent, notes: _Notes) -> list[dict[str, Any]]:
+    by_key = {(r["rating"], r["arm"]): r for r in _records(content.ratings)}
+    table = []
+    for rating in content.protocol.ratings:
+        for i, arm in enumerate(content.protocol.arms):
+            row = by_key.get((rating.key, arm.key), {})
+            shares = [number(row.get(f"share_{p}")) for p in range(1, rating.points + 1)]
+            table.append(
+                {
+                    "question": rating.question if i == 0 else "",
+                    "ends": f"1 {rating.low}, {rating.points} {rating.high}",
+                    "span": len(content.protocol.arms),
+                    "arm": arm.name,
+                    "readings": row.get("readings", 0),
+                    "mean": with_spread(row, "mean"),
+                    "bar": Markup(scale_bar(shares)),
+                    "cells": [
+                        {
+                            "value": decimal(row.get(n)),
+                            "interval": spread(row, n),
+                            "mark": notes.mark(row.get(f"{n}_note")),
+                        }
+                        for n in ("ac2", "alpha", "icc", "icc_mean", "kendall_w")
+                    ],
+                }
+            )
+    return table
+
+
+def _cases(content: ReportContent, pictures: _Pictures) -> list[dict[str, Any]]:
+    names = {arm.key: arm.name for arm in content.protocol.arms}
+
+    def shown(case: ReportCase) -> dict[str, Any]:
+        images = [{"caption": p.caption, "uri": pictures.uri(p.png)} for p in case.pictures]
+        appears = [
+            f"{finding.label} ({k} of {len(case.readings)})"
+            for finding in content.protocol.findings
+            if (k := sum(r.seen.get(finding.key) == "appears" for r in case.readings))
+        ]
+        return {
+            "label": case.label,
+            "patient": case.patient,
+            "arm": names.get(case.arm, case.arm),
+            "facts": case.facts,
+            "readings": case.readings,
+            "pictures": [image for image in images if image["uri"]],
+            "appears": appears,
+        }
+
+    return [shown(case) for case in content.cases]
+
+
+def _entries(entries: Iterable[ReportEntry], pictures: _Pictures) -> list[dict[str, Any]]:
+    return [
+        {
+            "title": entry.title,
+            "note": Markup(safe_html(entry.note_html)),
+            "uri": pictures.uri(entry.png),
+            "settings": entry.settings,
+        }
+        for entry in entries
+    ]
+
+
+def _cohen_rows(table: pd.DataFrame | None, notes: _Notes) -> list[dict[str, Any]]:
+    return [
+        {
+            "pair": f"{row['first']} and {row['second']}",
+            "value": with_spread(row, "value") if number(row["value"]) is None else decimal(row["value"]),
+            "interval": f"{decimal(row['low'])} to {decimal(row['high'])}" if number(row["low"]) is not None else "",
+            "n": row["n"],
+            "mark": notes.mark(row["note"]),
+        }
+        for row in _records(table if table is not None else pd.DataFrame())
+    ]
+
+
+def _methods(content: ReportContent) -> list[tuple[str, str]]:
+    protocol = content.protocol
+    allocation = {
+        "own patients": "every arm has its own patients",
+        "same patients": "the same patients under every arm",
+    }.get(protocol.allocation, protocol.allocation)
+    rows: Sequence[tuple[str, str]] = (
+        ("Arms", ", ".join(arm.name for arm in protocol.arms)),
+        ("Pairs", f"{protocol.n_per_arm} per arm, one image a patient; {allocation}"),
+        ("Degree", f"{protocol.degree:g}, fixed; pairs whose class did not flip are kept"),
+        ("Rendering", f"{protocol.rendering}; the {protocol.reference} stands for the original"),
+        ("Seed", str(protocol.seed)),
+        ("Protocol digest", f"SHA-256 {content.digest}"),
+    )
+    return list(rows)
+
+
+def study_report(content: ReportContent, *, max_bytes: int = MAX_BYTES) -> str:
+    """The report as one HTML document (UTF-8): inline style and SVG, pictures as data URIs, no script.
+
+    max_bytes: about how large the file may get; pictures that no longer fit are left out, and the report says
+    how many. All text is escaped, notes are cleaned to plain text elements. Raises ValueError for a picture
+    that is no PNG.
+    """
+    rows = {(r["finding"], r["arm"]): r for r in _records(content.findings)}
+    arms = [(arm.key, arm.name) for arm in content.protocol.arms]
+    findings = [(f.key, f.label) for f in content.protocol.findings]
+    notes = {name: _Notes() for name in ("heat", "agreement", "ratings", "cohen")}
+    # Tables and style take their share first; pictures get what is left, the notebook's before the cases'.
+    text = 120_000 + 900 * len(rows) + 1_500 * sum(1 + len(case.readings) for case in content.cases)
+    pictures = _Pictures(max(max_bytes - text, 0))
+    entries = _entries(content.entries, pictures)
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"decimal": decimal, "percent": percent}
+    return environment.get_template("report.html").render(
+        content=content,
+        protocol=content.protocol,
+        line=content.headline,
+        style=Markup((_TEMPLATES / "report.css").read_text(encoding="utf-8")),
+        summary=_summary(rows, content),
+        heat=[
+            {
+                "label": f.label,
+                "main": f.kind == "main",
+                "cells": [_heat_cell(rows.get((f.key, key), {}), notes["heat"]) for key, _ in arms],
+            }
+            for f in content.protocol.findings
+        ],
+        prevalence=_prevalence_rows(rows, content),
+        forest=Markup(forest_svg(rows, findings, arms)),
+        coefficient_names=[*COEFFICIENT_NAMES.values(), "Positive", "Negative"],
+        agreement=_agreement_rows(rows, content, notes["agreement"]),
+        cohen=_cohen_rows(content.pairs_of_readers, notes["cohen"]),
+        ratings=_rating_rows(content, notes["ratings"]),
+        readers=_records(content.readers),
+        reader_shares=_reader_shares(content),
+        entries=entries,
+        cases=_cases(content, pictures),
+        skipped=pictures.skipped,
+        methods=_methods(content),
+        notes={name: collected.items() for name, collected in notes.items()},
+        limitations=[*content.limitations, *LIMITATIONS],
+        resamples=RESAMPLES,
+        disagree=DISAGREE,
+        ac1_interval=_bounds(content),
+    )
+
+
+def _bounds(content: ReportContent) -> str:
+    ac1 = content.headline.ac1
+    return "" if ac1.low is None or ac1.high is None else f"{decimal(ac1.low)} to {decimal(ac1.high)}"

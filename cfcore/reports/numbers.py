@@ -1,0 +1,42 @@
+"""How numbers are written: two decimals for coefficients, whole per cent for shares, a dash where undefined."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+NONE = "–"
+
+
+def number(value: Any) -> float | None:
+    """A float, or None for None, NA and nan."""
+    return None if value is None or pd.isna(value) else float(value)
+
+
+def decimal(value: Any, digits: int = 2) -> str:
+    """ "0.71", "−0.03" with a true minus sign, or a dash."""
+    x = number(value)
+    return NONE if x is None else f"{x:.{digits}f}".replace("-", "−")
+
+
+def percent(value: Any, digits: int = 0) -> str:
+    """A share in [0, 1] as "71 %", or a dash."""
+    x = number(value)
+    return NONE if x is None else f"{100 * x:.{digits}f}".replace("-", "−") + " %"
+
+
+def spread(row: Mapping[str, Any], name: str, *, share: bool = False) -> str:
+    """The interval in the columns name_low and name_high: "0.62 to 0.79", as per cent "62 to 79", or ""."""
+    low, high = number(row.get(f"{name}_low")), number(row.get(f"{name}_high"))
+    if low is None or high is None:
+        return ""
+    if share:
+        return f"{100 * low:.0f} to {100 * high:.0f}".replace("-", "−")
+    return f"{decimal(low)} to {decimal(high)}"
+
+
+def with_spread(row: Mapping[str, Any], name: str, *, share: bool = False) -> str:
+    """ "0.71 (0.62 to 0.79)" or "71 % (62 to 79)", from the columns name, name_low, name_high."""
+    value = percent(row.get(name)) if share else decimal(row.get(name))
+    interval = spread(row, name, share=share)
+    return f"{value} ({interval})" if interval and value != NONE else value
