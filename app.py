@@ -8,12 +8,17 @@ from collections.abc import AsyncIterator
 import streamlit as st
 from anyio import to_thread
 from starlette.middleware import Middleware
+from streamlit.runtime.pages_manager import PagesManager
 
 from routes import all_routes
 from routes.guard import Guard
 from routes.script_errors import quiet_streamlit_log, show_plain_error
 from services.accounts import first_link
 from services.serving import workspace
+
+# Until the first st.navigation of a process Streamlit would run a file of pages/ by its bare address, without
+# studio.py and so without the question who is asking.
+PagesManager.uses_pages_directory = False
 
 
 @contextlib.asynccontextmanager
