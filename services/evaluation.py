@@ -1,32 +1,127 @@
-"""Measuring a model on an imported data set."""
+"""Measuring a model on an imported data set, and keeping the figures of the shipped ones."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
-from services.datasets import dataset_named
-from services.figures import Figures, measured
-from services.models import load_classifier, model_named
-from services.training import load_split, quality_of
+import sqlalchemy as sa
+
+from db.models import Image, Model
+from services.datasets import DatasetView, dataset_named
+from services.figures import ROOT, Figures, cached, measured, store
+from services.models import SHIPPED, ModelView, load_classifier, load_generator, model_named
+from services.training import Split, load_split, quality_of
 from services.workspace import Workspace
 
+QUICK = 200
+CLASSIFIER_SOURCES = ("cfcore/classifiers", "services/training.py")
+STYLEX_SOURCES = ("cfcore/classifiers", "cfcore/generators", "services/training.py")
 
-def evaluate_classifier(workspace: Workspace, classifier: str, dataset: str, split: str = "test") -> Figures:
-    """AUC with its interval, accuracy and calibration of a classifier on one split of a data set.
+
+@dataclass(frozen=True)
+class Request:
+    """What to measure: a model by name on one split of a data set. `quick` takes the first 200 images of the split."""
+
+    model: str
+    dataset: str
+    split: str = "test"
+    quick: bool = False
+
+
+def evaluate_classifier(workspace: Workspace, request: Request, *, from_store: bool = False) -> dict[str, Any]:
+    """AUC with its interval (DeLong), accuracy, calibration error and Brier score of a classifier.
+
+    A full run on the test split with a shipped model is kept under benchmarks/results/; `from_store` gives it back with
+    `stale`.
 
     Raises:
         ValueError: no such model or data set, or the split lacks one of the two classes.
+        FileNotFoundError: `from_store`, and nothing is kept.
     """
-    model = model_named(workspace, classifier, "classifier")
-    data = dataset_named(workspace, dataset)
-    network = load_classifier(workspace, model.id)
-    negative, positive = network.class_names[0], network.class_names[1]
+    model = model_named(workspace, request.model, "classifier")
+    data = dataset_named(workspace, request.dataset)
 
     def work() -> dict[str, float]:
-        chosen = load_split(
-            workspace, data.id, split, network.size[0], positive, negative if negative in data.labels else None
-        )
+        network = load_classifier(workspace, model.id)
+        chosen = _split(workspace, request, data, network.class_names, network.size[0])
         return {key: float(value) for key, value in asdict(quality_of(network, chosen)).items()}
 
-    settings = {"classifier": classifier, "weights": model.sha256, "dataset": dataset, "split": split}
-    return measured("evaluate-classifier", settings, work)
+    return _figures(workspace, "evaluate-classifier", request, model, data, CLASSIFIER_SOURCES, work, from_store)
+
+
+def evaluate_stylex(workspace: Workspace, request: Request, *, from_store: bool = False) -> dict[str, Any]:
+    """Held-out reconstruction of a StylEx generator: l1, ssim, agreement (share of images whose class under C is kept).
+
+    Kept and raised as in `evaluate_classifier`.
+    """
+    model = model_named(workspace, request.model, "stylex")
+    data = dataset_named(workspace, request.dataset)
+    if model.classifier_id is None:
+        raise ValueError(f"{model.name} does not say which classifier it was trained against: train it again")
+    classifier_id = model.classifier_id
+
+    def work() -> dict[str, float]:
+        from cfcore.generators.stylex import StylEx
+        from cfcore.generators.stylex.training import reconstruction_quality
+
+        classifier, generator = load_classifier(workspace, classifier_id), load_generator(workspace, model.id)
+        assert isinstance(generator, StylEx)
+        chosen = _split(workspace, request, data, classifier.class_names, classifier.size[0])
+        return reconstruction_quality(generator, classifier, chosen.images) | {"n": float(len(chosen.images))}
+
+    return _figures(workspace, "evaluate-stylex", request, model, data, STYLEX_SOURCES, work, from_store)
+
+
+def _split(workspace: Workspace, request: Request, data: DatasetView, names: tuple[str, ...], size: int) -> Split:
+    negative = names[0] if names[0] in data.labels else None
+    chosen = load_split(workspace, data.id, request.split, size, names[1], negative)
+    if not request.quick:
+        return chosen
+    # Every so many, so that a data set sorted by class still shows both.
+    step = max(1, len(chosen.labels) // QUICK)
+    return Split(chosen.images[::step][:QUICK], chosen.labels[::step][:QUICK])
+
+
+def _figures(
+    workspace: Workspace,
+    command: str,
+    request: Request,
+    model: ModelView,
+    data: DatasetView,
+    sources: tuple[str, ...],
+    work: Callable[[], dict[str, float]],
+    from_store: bool,
+) -> dict[str, Any]:
+    name = f"{command}--{_slug(model.name)}--{_slug(data.name)}"
+    inputs = {"weights": model.sha256, "data": _data_hash(workspace, data.id)}
+    if from_store:
+        return cached(name, inputs)
+    result: Figures = measured(name, asdict(request), work)
+    if request.split == "test" and not request.quick and _is_shipped(workspace, model.id):
+        store(result, inputs, [path for source in sources for path in _python_files(ROOT / source)])
+    return asdict(result)
+
+
+def _python_files(path: Path) -> list[Path]:
+    return [path] if path.is_file() else sorted(path.rglob("*.py"))
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+
+
+def _data_hash(workspace: Workspace, dataset_id: int) -> str:
+    """SHA-256 over the sorted hashes of all images of a data set."""
+    with workspace.session() as session:
+        hashes = session.scalars(sa.select(Image.sha256).where(Image.dataset_id == dataset_id)).all()
+    return hashlib.sha256("".join(sorted(hashes)).encode()).hexdigest()
+
+
+def _is_shipped(workspace: Workspace, model_id: int) -> bool:
+    with workspace.session() as session:
+        return session.get_one(Model, model_id).path.startswith(SHIPPED)

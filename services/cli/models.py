@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from services.workspace import open_workspace
+from services.workspace import Workspace, open_workspace
 
 from .output import JsonOption, WorkspaceOption, plain_errors, say, terminal_progress
 
@@ -94,21 +95,57 @@ def train_stylex(
     say({"run": view.id, "model": view.result["model_id"], "seconds": view.seconds} | figures, json, text)
 
 
+Quick = Annotated[bool, typer.Option("--quick", help="200 images only; ends within 45 s.")]
+Cached = Annotated[bool, typer.Option("--cached", help="Print the stored figures and whether they are stale.")]
+
+
 @plain_errors
 def evaluate_classifier(
     classifier: Annotated[str, typer.Argument(help="Name of the classifier.")],
     dataset: Dataset,
     split: str = "test",
+    quick: Quick = False,
+    cached: Cached = False,
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
 ) -> None:
     """AUC with interval (DeLong), accuracy and calibration on a split of any imported data set."""
+    from services.evaluation import Request
     from services.evaluation import evaluate_classifier as evaluate
 
-    result = evaluate(open_workspace(workspace), classifier, dataset, split)
-    figures = result.figures
+    opened = _with_shipped(workspace)
+    result = evaluate(opened, Request(classifier, dataset, split, quick), from_store=cached)
+    figures = result["figures"]
     text = f"AUC {figures['auc']:.3f} ({figures['auc_low']:.3f} to {figures['auc_high']:.3f}), n = {figures['n']:.0f}"
-    say(asdict(result), json, text)
+    say(result, json, text)
+
+
+@plain_errors
+def evaluate_stylex(
+    generator: Annotated[str, typer.Argument(help="Name of the StylEx generator.")],
+    dataset: Dataset,
+    split: str = "test",
+    quick: Quick = False,
+    cached: Cached = False,
+    workspace: WorkspaceOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Reconstruction of held-out images: L1, SSIM, and the share whose class under the classifier is kept."""
+    from services.evaluation import Request
+    from services.evaluation import evaluate_stylex as evaluate
+
+    opened = _with_shipped(workspace)
+    result = evaluate(opened, Request(generator, dataset, split, quick), from_store=cached)
+    say(result, json, ", ".join(f"{key} {value:.4g}" for key, value in result["figures"].items()))
+
+
+def _with_shipped(folder: Path | None) -> Workspace:
+    """The workspace, with the shipped models entered: they can be measured without the demo."""
+    from services.models import register_shipped
+
+    opened = open_workspace(folder)
+    register_shipped(opened)
+    return opened
 
 
 @plain_errors
@@ -134,7 +171,7 @@ def eigenfind(
     from services.datasets import dataset_named
     from services.models import model_named
 
-    opened = open_workspace(workspace)
+    opened = _with_shipped(workspace)
     settings = {
         "engine": "eigenfind",
         "target": target,

@@ -1,0 +1,84 @@
+"""The command line, as a researcher without a browser uses it: phantom, train, evaluate, search."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from services.cli.main import app
+from services.workspace import Workspace
+
+
+def call(*arguments: str) -> dict[str, object]:
+    result = CliRunner().invoke(app, [*arguments, "--json"], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    found: dict[str, object] = json.loads(result.stdout.strip().splitlines()[-1])
+    return found
+
+
+def refused(*arguments: str) -> str:
+    result = CliRunner().invoke(app, [*arguments])
+    assert result.exit_code == 1
+    return result.output
+
+
+@pytest.mark.timeout(300)
+def test_phantom_to_eigenvectors(workspace: Workspace) -> None:
+    call("phantom", "--name", "toy", "--n", "80", "--size", "64", "--seed", "3")
+    trained = call(
+        "train", "classifier", "--dataset", "toy", "--positive", "Cardiomegaly", "--name", "C", "--size", "32",
+        "--iterations", "12", "--batch", "8",
+    )  # fmt: skip
+    evaluated = call("evaluate", "classifier", "C", "--dataset", "toy")
+    assert set(evaluated) == {"name", "figures", "settings", "seconds", "versions"}
+    assert evaluated["figures"]["auc"] == pytest.approx(trained["auc"], abs=0.05)  # type: ignore[index]
+    drawn = call(
+        "train", "stylex", "--dataset", "toy", "--classifier", "C", "--name", "G", "--iterations", "6", "--batch", "4"
+    )
+    measured = call("evaluate", "stylex", "G", "--dataset", "toy")
+    assert measured["figures"]["l1"] == pytest.approx(drawn["l1"], abs=0.01)  # type: ignore[index]
+    assert 0 < drawn["l1"] < 1  # type: ignore[operator]
+    classes = ("Cardiomegaly", "No cardiomegaly")
+    for target in classes:  # a barely trained classifier may call every image the same
+        result = CliRunner().invoke(
+            app,
+            ["eigenfind", "--dataset", "toy", "--classifier", "C", "--generator", "G", "--target", target, "--n", "3",
+             "--fit-split", "train", "--fit-n", "3", "--scan", "2", "--k", "2", "--split", "train", "--json"],
+        )  # fmt: skip
+        if result.exit_code == 0:
+            found = json.loads(result.stdout)
+            assert [d["name"][:2] for d in found["directions"]].count("v1") == 2
+            assert 0 <= found["explained"] <= 1
+            break
+        assert "already" in result.output or "no image" in result.output.lower(), result.output
+    else:
+        pytest.fail("neither target could be searched")
+    listed = call("list")
+    assert {"C", "G"} <= {m["name"] for m in listed["models"]}  # type: ignore[index,attr-defined]
+    assert {r["state"] for r in listed["runs"]} <= {"done", "failed"}  # type: ignore[index,attr-defined]
+
+
+def test_import_shows_bad_files_by_name_and_takes_the_rest(workspace: Workspace, tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    for label in ("NORMAL", "PNEUMONIA"):
+        (folder / label).mkdir(parents=True)
+        for i in range(3):
+            pixels = np.random.default_rng(i).integers(0, 256, (40, 40), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / label / f"{i}.png")
+    (folder / "NORMAL" / "broken.png").write_bytes(b"not an image")
+    found = call("import", str(folder), "--name", "mine")
+    assert found["imported"] == 6
+    assert [row["file"] for row in found["skipped"]] == ["NORMAL/broken.png"]  # type: ignore[index,attr-defined]
+
+
+def test_errors_are_one_line_that_says_what_to_do(workspace: Workspace) -> None:
+    assert "no data set called 'nowhere'; there are: none" in refused(
+        "train", "classifier", "--dataset", "nowhere", "--positive", "X"
+    )
+    assert "no classifier called 'C'" in refused("evaluate", "classifier", "C", "--dataset", "nowhere")
+    assert "Traceback" not in refused("import", "/does/not/exist", "--name", "x")
