@@ -23,7 +23,7 @@ def explore_page() -> None:
         return
     sides = st.columns([1.15, 7, 2.05], gap="medium")
     with sides[1]:
-        bar = st.container(horizontal=True, vertical_alignment="bottom", key="explore-bar")
+        bar = st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall", key="explore-bar")
     run = choose_run(runs, bar)
     try:
         with st.spinner("Loading the models"):
@@ -74,11 +74,11 @@ def choose_run(runs: dict[int, RunView], bar: st.delta_generator.DeltaGenerator)
     start = runs[int(asked)] if asked.isdigit() and int(asked) in runs else next(iter(runs.values()))
     classifiers = list(dict.fromkeys(run.classifier or "" for run in runs.values()))
     with bar:
-        classifier = st.selectbox("Classifier", classifiers, index=classifiers.index(start.classifier or ""), width=250)
+        classifier = st.selectbox("Classifier", classifiers, index=classifiers.index(start.classifier or ""), width=210)
         own = [run.id for run in runs.values() if (run.classifier or "") == classifier]
         begin = own.index(start.id) if start.id in own else 0
         chosen = st.selectbox(
-            "Method and run", own, index=begin, format_func=lambda i: f"{runs[i].name} (run {i})", width=290
+            "Method and run", own, index=begin, format_func=lambda i: f"{runs[i].name} (run {i})", width=235
         )
     if str(chosen) != asked:
         if asked:
@@ -96,7 +96,7 @@ def choose_rendering(opened: OpenEngine, bar: st.delta_generator.DeltaGenerator)
             names,
             index=names.index(asked) if asked in names else 0,
             format_func=RENDERINGS.__getitem__,
-            width=160,
+            width=145,
             help="Detail transfer adds the generator's change to the true original, at its own resolution. Plain shows "
             "what the generator draws.",
         )

@@ -101,19 +101,19 @@ def actions(entry: EntryView, number: int, total: int, studies: dict[int, str]) 
         if st.button(name, key=f"{name}-{key}", type="tertiary", icon=f":material/{icon}:", disabled=number == end):
             notebook.move_entry(workspace(), key, steps)
             st.rerun()
-    options = [None, *studies]
+    options = [0, *studies]
     chosen = st.selectbox(
         "Study",
         options,
-        index=options.index(entry.study_id) if entry.study_id in options else 0,
-        format_func=lambda i: NO_STUDY if i is None else studies[i],
+        index=options.index(entry.study_id) if entry.study_id in studies else 0,
+        format_func=lambda i: studies.get(i, NO_STUDY),
         key=f"study-{key}",
         label_visibility="collapsed",
         width=200,
         help="The report of this study takes the entry along",
     )
-    if chosen != entry.study_id:
-        notebook.link_entry(workspace(), key, chosen, actor())
+    if chosen != (entry.study_id or 0):
+        notebook.link_entry(workspace(), key, chosen or None, actor())
         st.rerun()
     if st.button("Delete", key=f"delete-{key}", type="tertiary", icon=":material/delete:"):
         confirm_delete(entry)

@@ -51,8 +51,12 @@ def choose_image(run: RunView, opened: OpenEngine) -> int | None:
     ids = [image.id for image in found.images]
     asked = st.query_params.get("image", "")
     chosen = int(asked) if asked.isdigit() else None
-    if chosen is None and ids:
-        chosen = ids[0]
+    filters = (run.id, split, predicted)
+    filtered_anew = st.session_state.get("explore-filters", filters) != filters
+    st.session_state["explore-filters"] = filters
+    # An image that the address names is shown whether or not the list has it, until somebody filters the list.
+    if chosen is None or (filtered_anew and chosen not in ids):
+        chosen = ids[0] if ids else None
     pressed = thumbnails(found.images, chosen, opened)
     if pressed is not None and pressed != chosen:
         st.query_params["image"] = str(pressed)
@@ -104,7 +108,7 @@ def choose_direction(opened: OpenEngine) -> str | None:
             colour = "#0077b6" if here else ("#9cc7e0" if entry.mean_change > 0 else "#d9b3a0")
             name = f".st-key-direction-{names.index(entry.name)} button"
             rules.append(
-                f"{name}::before {{ width: calc((100% - 7.6rem) * {width / 100:.3f}); background: {colour}; }}"
+                f"{name}::before {{ width: calc((100% - 8.4rem) * {width / 100:.3f}); background: {colour}; }}"
                 f'{name}::after {{ content: "{entry.mean_change:+.1f}"; }}'
                 + (f"{name} {{ background: #eaf4fa; font-weight: 650; }}" if here else "")
             )

@@ -24,10 +24,12 @@ STYLE = """
 .st-key-thumbnails [data-testid="stButton"] button:hover { border-color: #7cc4ea; color: transparent; }
 .st-key-directions button { position: relative; justify-content: flex-start; padding: 0.45rem 0.6rem;
   border-radius: 6px; color: #1b2230; min-height: 2.25rem; font-variant-numeric: tabular-nums; }
+.st-key-directions button > div { justify-content: flex-start; width: 100%; }
 .st-key-directions button:hover { background: #f4f6f9; }
 .st-key-directions button::before { content: ""; position: absolute; left: 4.2rem; top: calc(50% - 4px); height: 8px;
   border-radius: 2px; }
-.st-key-directions button::after { position: absolute; right: 0.6rem; color: #5b6577; font-weight: 400; }
+.st-key-directions button::after { position: absolute; right: 0.6rem; color: #5b6577; font-weight: 400;
+  font-size: 0.93rem; }
 .st-key-pictures img { border-radius: 6px; background: #000; width: 100%; }
 .cf .legend { display: flex; justify-content: space-between; gap: 0.5rem; flex-wrap: wrap; font-size: 0.93rem; }
 .cf .legend span { color: #5b6577; font-variant-numeric: tabular-nums; }
@@ -135,7 +137,7 @@ def pictures(view: View, opened: OpenEngine, reconstructed: bool) -> None:
         png = gray_png(view.reconstruction, SHOWN_SIDE)
         shown.append(("Reconstruction", png, f"<span>{word(name, view.p_reconstruction)}</span>"))
     mark = layout.chip_of("flipped", "done") if view.flipped else ""
-    legend = f"<span>{mark} {word(name, view.p_counterfactual)}</span>"
+    legend = f"{mark}<span>{word(name, view.p_counterfactual)}</span>"
     shown.append(("Counterfactual", gray_png(view.counterfactual, SHOWN_SIDE), legend))
     scale = f'<span class="blue">darker −{limit:.2f}</span><span class="red">brighter +{limit:.2f}</span>'
     title = "Difference to the reconstruction" if plain else "Difference"
@@ -181,15 +183,24 @@ def curve_figure(line: Curve, degree: float, name: str) -> go.Figure:
             xshift=6,
             font={"color": "#7d4f00"},
         )
+    low, high = float(line.degrees[0]), float(line.degrees[-1])
+    ticks = [low + (high - low) * i / 8 for i in range(9)]
     figure.update_layout(
-        height=230,
+        height=205,
         margin={"l": 10, "r": 10, "t": 8, "b": 8},
         showlegend=False,
-        xaxis={"title": None, "zeroline": False, "showgrid": False, "tickformat": "+d", "fixedrange": True},
+        xaxis={
+            "title": None,
+            "zeroline": False,
+            "showgrid": False,
+            "tickvals": ticks,
+            "ticktext": [f"{tick:+g}".replace("-", "−") if tick else "0" for tick in ticks],
+            "fixedrange": True,
+        },
         yaxis={
             "range": [-3, 103],
             "tickvals": [0, 50, 100],
-            "ticksuffix": " %",
+            "ticktext": ["0", "50 %", "100 %"],
             "zeroline": False,
             "gridcolor": "#e8ebf0",
             "title": f"p({name})",

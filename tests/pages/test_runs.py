@@ -1,0 +1,138 @@
+"""The Runs page: start, follow, cancel, resume, and look at what came out."""
+
+from __future__ import annotations
+
+import pytest
+import sqlalchemy as sa
+from streamlit.testing.v1 import AppTest
+
+from db.models import Run
+from services.notebook import list_entries
+from services.runs import list_runs, run_view
+from services.worker import lease
+from services.workspace import Workspace
+from tests.pages.shift_app import add_generator, app, run_of, text_of, work
+from tests.services import shift_engine
+
+
+@pytest.fixture(autouse=True)
+def known_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    shift_engine.known(monkeypatch)
+
+
+def press(page: AppTest, label: str) -> AppTest:
+    """Press the first button with this label and run."""
+    found = [button for button in page.button if button.label == label]
+    assert found, f"no button {label!r} among {[button.label for button in page.button]}"
+    return found[0].click().run()
+
+
+def in_form(page: AppTest, kind: str, label: str, value: object = None) -> AppTest:
+    """Set a widget of the "New run" dialog (press it, without a value) and run. AppTest has no fragment reruns: what
+    opened the dialog must be pressed along."""
+    next(button for button in page.button if button.label == "New run").click()
+    element = next(element for element in getattr(page, kind) if element.label == label)
+    return (element.click() if kind == "button" else element.set_value(value)).run()
+
+
+def test_an_empty_workspace_says_what_to_do(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = app(monkeypatch, "runs")
+    assert not page.exception and "No run yet" in text_of(page)
+    assert "A run needs a data set" in text_of(press(page, "New run"))
+
+
+def test_cancel_and_resume(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_id = run_of(workspace, done=False)
+    page = app(monkeypatch, "runs")
+    assert "waiting" in text_of(page)
+    press(page, "Cancel")
+    assert run_view(workspace, run_id).state == "cancelled" and "cancelled" in text_of(page)
+    press(page, "Resume")
+    assert run_view(workspace, run_id).state == "queued"
+    work(workspace)
+    assert "100 % of 4 images flipped" in text_of(page.run()) and not page.exception
+
+
+def test_a_finished_run_shows_its_pairs_and_is_kept(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_id = run_of(workspace, images=11)
+    page = app(monkeypatch, "runs", run=str(run_id))
+    assert not page.exception
+    said = text_of(page)
+    assert "of 11 images flipped, as shown" in said and "1 to 9 of 11" in said and "from degree" in said
+    press(page, "Next")
+    assert "10 to 11 of 11" in text_of(page)
+    page.segmented_control[0].set_value("did not flip").run()
+    assert "No pairs" in text_of(page)
+    press(page, "Keep")
+    entry = list_entries(workspace)[0]
+    assert (entry.title, entry.page, entry.query["run"]) == ("Brighter", "runs", str(run_id)) and entry.has_picture
+
+
+def test_a_failed_run_says_why(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_id = run_of(workspace, done=False)
+    with workspace.session() as session:
+        session.execute(sa.update(Run).values(state="failed", message="Not enough memory: choose fewer images."))
+    page = app(monkeypatch, "runs", run=str(run_id))
+    assert "Not enough memory" in text_of(page) and any(button.label == "Resume" for button in page.button)
+    assert "This run does not exist" in text_of(app(monkeypatch, "runs", run="99"))
+
+
+def test_a_running_run_shows_its_progress(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_id = run_of(workspace, done=False)
+    with workspace.session() as session:
+        session.execute(sa.update(Run).values(state="running", progress=0.4, message="searched 4 of 10 moves"))
+    assert lease.take(workspace, "w")
+    for page in (app(monkeypatch, "runs"), app(monkeypatch, "runs", run=str(run_id))):
+        bars = page.get("progress")
+        assert not page.exception and [bar.value for bar in bars] == [40] and bars[0].text == "searched 4 of 10 moves"
+
+
+def test_the_form_starts_what_it_says(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = shift_engine.scene(workspace)
+    page = app(monkeypatch, "runs")
+    press(page, "New run")
+    assert "No trained pair of classifier and generator" in text_of(page)
+    generator_id = add_generator(workspace, ids["classifier"])
+    press(page, "New run")
+    in_form(page, "text_input", "Name", "My search")
+    in_form(page, "number_input", "scan", 12)
+    in_form(page, "button", "Start")
+    assert not page.exception
+    run = list_runs(workspace)[0]
+    assert (run.name, run.kind, run.state, run.engine) == ("My search", "explain", "queued", "eigenfind")
+    assert (run.dataset_id, run.classifier_id, run.generator_id) == (ids["dataset"], ids["classifier"], generator_id)
+    assert run.settings["target"] == "Bright" and run.settings["images"]["predicted"] == "Dark"
+    assert run.settings["config"]["scan"] == 12 and run.settings["rendering"] == "detail transfer"
+    assert "My search" in text_of(page)
+
+
+def test_training_runs_start_and_show_losses(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    shift_engine.scene(workspace)
+    page = app(monkeypatch, "runs")
+    press(page, "New run")
+    in_form(page, "segmented_control", "What to do", "train classifier")
+    in_form(page, "selectbox", "Positive label", "Bright")
+    in_form(page, "button", "Start")
+    run = list_runs(workspace)[0]
+    assert (run.kind, run.name, run.settings["positive"]) == ("train classifier", "Bright, DenseNet-121", "Bright")
+    losses = [{"iteration": float(i), "seconds": float(i), "cross_entropy": 1 / i} for i in range(1, 9)]
+    with workspace.session() as session:
+        row = session.get_one(Run, run.id)
+        row.state, row.result = "done", {"losses": losses, "auc": 0.987}
+    page = app(monkeypatch, "runs", run=str(run.id))
+    assert not page.exception and "0.987" in text_of(page) and len(page.get("plotly_chart")) == 1
+
+
+def test_the_form_shows_a_refusal_in_words(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = shift_engine.scene(workspace)
+    add_generator(workspace, ids["classifier"])
+    page = app(monkeypatch, "runs")
+    press(page, "New run")
+    monkeypatch.setattr("pages.parts.run_form.start_run", refuse)
+    in_form(page, "button", "Start")
+    assert [error.value for error in page.error] == ["Scan is too large."]
+    assert list_runs(workspace) == []
+
+
+def refuse(*_: object, **__: object) -> int:
+    raise ValueError("scan is too large")
