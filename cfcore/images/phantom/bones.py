@@ -72,19 +72,19 @@ def add_ribs(g: Geometry, frame: Frame, total: Array) -> None:
     table = rib_table(g, frame.pitch)
     n = table.shape[1]
     scale = (n - 1) / (RIB_HIGH - RIB_LOW)
-    side = np.where(frame.u < g.anatomy.yaw, 0, n).astype(np.int32)
+    side = np.where(frame.u < g.anatomy.yaw, 0, n)
     inside = np.clip((1.0 - s) * frame.by_v(g.ribcage) / frame.pitch + 0.5, 0.0, 1.0)
     top, bottom = smoothstep((g.v + 0.045) / 0.10), smoothstep((g.v - g.height + 0.08) / 0.15)
     grazing = inside / np.sqrt(c * c + 0.14) * frame.by_v(top * (1.0 - 0.6 * bottom))
     density = bone_density(g.factors.age)
     flat = table.ravel()
-    index = ((posterior - RIB_LOW) * scale + 0.5).astype(np.int32)
+    index = ((posterior - RIB_LOW) * scale + 0.5).astype(np.intp)
     np.clip(index, 0, n - 1, out=index)
-    total += (0.36 * density) * flat[index + side] * grazing * smoothstep((s - 0.08) / 0.08)
-    index = ((anterior - RIB_LOW) * scale + 0.5).astype(np.int32)
+    total += (0.36 * density) * flat.take(index + side) * grazing * smoothstep((s - 0.08) / 0.08)
+    index = ((anterior - RIB_LOW) * scale + 0.5).astype(np.intp)
     np.clip(index, 0, n - 1, out=index)
     ends = smoothstep((s - 0.42) / 0.22) * smoothstep((0.62 * g.height - anterior) / 0.1)
-    total += (0.27 * density) * flat[index + side + 2 * n] * grazing * ends
+    total += (0.27 * density) * flat.take(index + side + 2 * n) * grazing * ends
     # Intercostal muscle and pleura seen edge-on.
     rim = np.exp(-(((s - 1.0) * frame.by_v(g.ribcage) / 0.010) ** 2))
     total += 0.16 * rim * frame.by_v(smoothstep((g.v - 0.02) / 0.1) * smoothstep((g.height + 0.12 - g.v) / 0.1))
@@ -119,19 +119,27 @@ def add_clavicles(g: Geometry, frame: Frame, total: Array) -> None:
     """S-shaped clavicles from the sternum to the shoulders."""
     density = bone_density(g.factors.age)
     for side in (RIGHT, LEFT):
-        height, slope, bow, width = g.anatomy.clavicle[side].tolist()
-        sign = SIGN[side]
-        span = (0.022, g.width + 0.13)
-        near, far = sorted((sign * 0.01, sign * (span[1] + 0.02)))
-        box = frame.window(near, far, height - 0.17, height + 0.10)
-        if box is None:
+        found = clavicle(g, frame, side)
+        if found is None:
             continue
-        along = (sign * frame.u[box] - span[0]) / (span[1] - span[0])
-        centre = height + slope * (span[1] - span[0]) * along - bow * np.sin(2 * np.pi * along)
-        thick = width * (1.0 + 0.42 * (2 * along - 0.9) ** 2)
-        t = (frame.v[box] - centre) / thick
+        box, along, t = found
         ends = np.clip(along / 0.03, 0, 1) * np.clip((1.0 - along) / 0.04, 0, 1)
         total[box] += 0.66 * density * _tube_profile(t, 0.22) * ends
+
+
+def clavicle(g: Geometry, frame: Frame, side: int) -> tuple[tuple[slice, slice], Array, Array] | None:
+    """Pixels around a clavicle, and there the share of its length (0 medial) and of its half-width."""
+    height, slope, bow, width = g.anatomy.clavicle[side].tolist()
+    sign = SIGN[side]
+    span = (0.022, g.width + 0.13)
+    near, far = sorted((sign * 0.01, sign * (span[1] + 0.02)))
+    box = frame.window(near, far, height - 0.17, height + 0.10)
+    if box is None:
+        return None
+    along = (sign * frame.u[box] - span[0]) / (span[1] - span[0])
+    centre = height + slope * (span[1] - span[0]) * along - bow * np.sin(2 * np.pi * along)
+    thick = width * (1.0 + 0.42 * (2 * along - 0.9) ** 2)
+    return box, along, (frame.v[box] - centre) / thick
 
 
 def add_scapulae(g: Geometry, frame: Frame, total: Array) -> None:
@@ -145,12 +153,7 @@ def add_scapulae(g: Geometry, frame: Frame, total: Array) -> None:
         if box is None:
             continue
         u, v = frame.u[box], frame.v[box]
-        blade = np.ones_like(u)
-        for p, q in ((superior, inferior), (inferior, glenoid), (glenoid, superior)):
-            across, down = float(q[1] - p[1]) * SIGN[side], float(p[0] - q[0]) * SIGN[side]
-            offset = across * float(p[0]) + down * float(p[1])
-            distance = (u * across + v * down - offset) / math.hypot(across, down)
-            blade *= smoothstep(distance / 0.012 + 0.5)
+        blade = _blade(u, v, (superior, inferior, glenoid), side)
         total[box] += 0.20 * density * blade
         r = 0.047
         d = ((u - float(head[0])) ** 2 + (v - float(head[1])) ** 2) / r**2
@@ -169,6 +172,31 @@ def add_scapulae(g: Geometry, frame: Frame, total: Array) -> None:
     if radii:
         p, q = frame.place(np.array(starts).T), frame.place(np.array(ends).T)
         total += tubes(p, q, np.array(radii), np.array(strength), frame.size, hollow=True)
+
+
+def _blade(u: Array, v: Array, corners: tuple[Array, Array, Array], side: int) -> Array:
+    """Triangle with soft edges, 0 to 1."""
+    blade = np.ones_like(u)
+    for p, q in zip(corners, (*corners[1:], corners[0]), strict=True):
+        across, down = float(q[1] - p[1]) * SIGN[side], float(p[0] - q[0]) * SIGN[side]
+        offset = across * float(p[0]) + down * float(p[1])
+        distance = (u * across + v * down - offset) / math.hypot(across, down)
+        blade *= smoothstep(distance / 0.012 + 0.5)
+    return blade
+
+
+def scapula_mask(g: Geometry, frame: Frame, side: int) -> Array:
+    """Blade, scapular spine and acromion of one side."""
+    superior, inferior, glenoid, acromion, _head = scapula_corners(g, side)
+    mask = _blade(frame.u, frame.v, (superior, inferior, glenoid), side) > 0.5
+    for p, q, radius in (
+        (superior + 0.25 * (inferior - superior), acromion, 0.0085),
+        (acromion, acromion + np.array([SIGN[side] * 0.05, 0.012]), 0.013),
+    ):
+        (du, dv), (pu, pv) = (q - p).tolist(), p.tolist()
+        t = np.clip(((frame.u - pu) * du + (frame.v - pv) * dv) / (du * du + dv * dv), 0.0, 1.0)
+        mask |= np.hypot(frame.u - pu - t * du, frame.v - pv - t * dv) < radius
+    return mask
 
 
 def scapula_corners(g: Geometry, side: int) -> list[Array]:

@@ -39,19 +39,19 @@ class Frame:
         dx, dy = x - np.float32(a.centre[0]), y - np.float32(a.centre[1])
         u, v = c * dx + s * dy, c * dy - s * dx
         abs_u = np.abs(u)
-        row = ((v - V_LOW) * ((g.n - 1) / (V_HIGH - V_LOW)) + 0.5).astype(np.int32)
+        row = ((v - V_LOW) * ((g.n - 1) / (V_HIGH - V_LOW)) + 0.5).astype(np.intp)
         np.clip(row, 0, g.n - 1, out=row)
-        column = np.minimum((abs_u * ((g.n - 1) / U_HIGH) + 0.5).astype(np.int32), g.n - 1)
-        column += np.where(u < 0, RIGHT, g.n).astype(np.int32)
+        column = np.minimum((abs_u * ((g.n - 1) / U_HIGH) + 0.5).astype(np.intp), g.n - 1)
+        column += np.where(u < 0, RIGHT, g.n)
         return cls(size, 1.0 / (size * a.scale), x, y, u, v, abs_u, row, column, g)
 
     def by_v(self, table: Array) -> Array:
         """(size, size) values of a table over v."""
-        return table.astype(np.float32)[self.row]
+        return table.astype(np.float32).take(self.row)
 
     def by_u(self, tables: Array) -> Array:
         """(size, size) values of a (2, n) table over side and |u|."""
-        return tables.astype(np.float32).ravel()[self.column]
+        return tables.astype(np.float32).ravel().take(self.column)
 
     def place(self, points: Array) -> Array:
         """Image positions (shares of the image) of (2, n) patient coordinates."""

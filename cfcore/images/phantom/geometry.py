@@ -41,8 +41,13 @@ def spline(knots: tuple[float, ...], values: Array, at: Array) -> Array:
 
 def smoothstep(x: Array) -> Array:
     """0 below 0, 1 above 1, smooth between."""
-    t = np.minimum(np.maximum(x, 0.0), 1.0)
-    return t * t * (3.0 - 2.0 * t)
+    t = np.maximum(x, 0.0)
+    np.minimum(t, 1.0, out=t)
+    slope = 2.0 * t
+    np.subtract(3.0, slope, out=slope)
+    t *= t
+    t *= slope
+    return t
 
 
 @dataclass(frozen=True)
