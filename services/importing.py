@@ -97,7 +97,7 @@ def import_images(
     skipped: list[tuple[Item, Reason]] = []
     with _all_or_nothing(workspace) as store:
         for i, item in enumerate(plan.items):
-            progress(i / len(plan.items), f"{i} of {len(plan.items)} files")
+            _tell(progress, i, len(plan.items), "files")
             try:
                 rows.append(_imported(workspace, item, store))
             except UnreadableImage as error:
@@ -142,7 +142,7 @@ def import_phantom(
     rows: list[Row] = []
     with _all_or_nothing(workspace) as store:
         for i, case in enumerate(cases):
-            progress(i / n, f"{i} of {n} phantoms")
+            _tell(progress, i, n, "phantoms")
             pixels = np.rint(render(case.patient, size) * 255).astype(np.uint8)
             truth = {"version": VERSION, "seed": case.patient.seed, "factors": asdict(case.patient.factors)}
             rows.append(
@@ -226,6 +226,12 @@ def _technical(image: Radiograph) -> dict[str, Any]:
         "spacing_mm": image.spacing,
         "lossy": image.lossy,
     }
+
+
+def _tell(progress: Progress, i: int, n: int, what: str) -> None:
+    """Progress some 200 times an import: a page sends every one to the browser."""
+    if i % max(1, n // 200) == 0:
+        progress(i / n, f"{i} of {n} {what}")
 
 
 def _free_name(workspace: Workspace, name: str) -> str:
