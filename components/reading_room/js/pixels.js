@@ -52,28 +52,29 @@ function lookup(levels, { centre, width, invert }) {
   return table;
 }
 
-/** The values below which `shares` of both images together lie: no side gets a window of its own. */
-function quantiles(a, b, levels, shares) {
-  const counts = new Uint32Array(levels);
+/** The values below which `shares` of both images together lie, black surround left out: no side has its own. */
+function quantiles(a, b, white, shares) {
+  const counts = new Uint32Array(a.BYTES_PER_ELEMENT === 1 ? 256 : 65536);
   for (const values of [a, b]) for (let i = 0; i < values.length; i++) counts[values[i]]++;
-  const total = a.length + b.length;
+  const first = Math.floor(0.04 * white) + 1;
+  const total = counts.subarray(first).reduce((sum, count) => sum + count, 0);
   return shares.map((share) => {
     let seen = 0;
-    for (let value = 0; value < levels; value++) if ((seen += counts[value]) >= share * total) return value;
-    return levels - 1;
+    for (let value = first; value < counts.length; value++) if ((seen += counts[value]) >= share * total && seen) return value;
+    return white;
   });
 }
 
 /** The windows that keys 1 to 5 give, from the pair's own window or the range of both images together. */
 function makePresets(pixels, a, b) {
   const full = { centre: (pixels.white + 1) / 2, width: pixels.white + 1 };
-  const [low, dark, middle, bright, high] = quantiles(a, b, a.BYTES_PER_ELEMENT === 1 ? 256 : 65536, [0.01, 0.25, 0.5, 0.75, 0.995]);
+  const [low, dark, middle, bright, high, top] = quantiles(a, b, pixels.white, [0.01, 0.15, 0.3, 0.75, 0.9, 0.998]);
   const between = (from, to) => ({ centre: (from + to + 1) / 2, width: Math.max(to - from + 1, 2) });
   return [
     { name: "Standard", ...(pixels.window || full) },
-    { name: "Lungs", ...between(low, middle) },
-    { name: "Mediastinum", ...between(middle, high) },
-    { name: "Soft tissue", ...between(dark, bright) },
+    { name: "Lungs", ...between(low, bright) },
+    { name: "Mediastinum", ...between(middle, top) },
+    { name: "Soft tissue", ...between(dark, high) },
     { name: "Whole range", ...full },
   ];
 }

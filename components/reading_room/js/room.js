@@ -37,6 +37,8 @@ function makeRoom(root, series, leave) {
   const header = el("header", { className: "top" }, title, place, bar, cases, el("span", { className: "spring" }), status, label,
     el("button", { type: "button", className: "quiet", onclick: () => leave() }, "List"));
   const footer = el("footer", { className: "bottom" }, hints, el("span", { className: "spring" }), back, next);
+  delete root.dataset.case;
+  for (const button of [cases, back, next]) button.disabled = true;
   root.replaceChildren(header, strip, notice, body, footer, help);
 
   const outbox = makeOutbox(series, {
@@ -187,6 +189,7 @@ function makeRoom(root, series, leave) {
     viewer.show(one.pixels, values);
     outbox.noteSaved(one.saved_at);
     root.dataset.case = at + 1;
+    cases.disabled = next.disabled = false;
     back.disabled = at === 0;
     next.textContent = at + 1 === info.total ? "Finish ↵" : "Next case ↵";
     if (!one.open) say("This reading is closed. You can look at your answers; they no longer change.");
@@ -314,6 +317,7 @@ function makeRoom(root, series, leave) {
   return {
     stop() {
       flushComment();
+      delete root.dataset.case;
       stopped = true;
       outbox.stop();
       viewer.stop();

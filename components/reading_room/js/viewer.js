@@ -53,6 +53,7 @@ function makeViewer() {
       return;
     }
     paint();
+    const chosen = presets.find((p) => p.centre === view.centre && p.width === view.width);
     for (const pane of panes) {
       const { canvas, sheet } = pane;
       const context = canvas.getContext("2d", { alpha: false });
@@ -68,7 +69,7 @@ function makeViewer() {
       context.drawImage(sheet, -pair.width / 2 - view.x, -pair.height / 2 - view.y);
       pane.letter.textContent = shownIn(pane);
       const exact = view.exact ? " · exact" : "";
-      pane.readout.textContent = `W ${Math.round(view.width)} · L ${Math.round(view.centre)} · ${Math.round(scale * 100)} %${exact}`;
+      pane.readout.textContent = `${chosen ? `${chosen.name} · ` : ""}W ${Math.round(view.width)} · L ${Math.round(view.centre)} · ${Math.round(scale * 100)} %${exact}`;
     }
     root.classList.toggle("swapped", view.swapped);
   }
