@@ -62,5 +62,5 @@ def add_generator(workspace: Workspace, classifier_id: int) -> int:
 
 def text_of(page: AppTest) -> str:
     """Everything that the page says."""
-    kinds = (page.html, page.markdown, page.caption, page.error, page.warning, page.info)
+    kinds = (page.html, page.markdown, page.caption, page.error, page.warning, page.info, page.success, page.subheader)
     return "\n".join(str(element.value) for elements in kinds for element in elements)
