@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 Rendering = Literal["detail transfer", "plain"]
 CURVE_POINTS = 21
-FINE_POINTS = 4
+FINE_POINTS = 2
 # Views hold pixels at the source's size (a 2,000 px radiograph: 50 MB), thumbnails a few kB.
 KEPT_ENGINES, KEPT_VIEWS, KEPT_CURVES, KEPT_IMAGES, KEPT_THUMBNAILS = 4, 8, 64, 8, 512
 THUMBNAIL_SIDE = 128
@@ -300,31 +300,27 @@ def _curve(
 
     degrees = np.linspace(low, high, n)
     probabilities = along(degrees)
-    bracket = _nearest_change(degrees, probabilities)
-    if bracket is None:
+    place = _nearest_change(degrees, probabilities)
+    if place is None:
         return Curve(degrees, probabilities, None)
-    inner = np.linspace(*bracket, FINE_POINTS + 2)
-    inner_p = along(inner)
-    finer = _nearest_change(inner, inner_p) or bracket
-    i = int(np.searchsorted(inner, min(finer)))
-    margins = np.log(np.clip(inner_p, 1e-6, 1 - 1e-6) / np.clip(1 - inner_p, 1e-6, 1))
-    i = min(i, len(inner) - 2)
-    gap = margins[i + 1] - margins[i]
-    share = 0.5 if gap == 0 else float(np.clip(-margins[i] / gap, 0, 1))
-    return Curve(degrees, probabilities, float(inner[i] + share * (inner[i + 1] - inner[i])))
+    ends = slice(place, place + 2)
+    inner = np.linspace(degrees[place], degrees[place + 1], FINE_POINTS + 2)
+    inner_p = np.concatenate([probabilities[ends][:1], along(inner[1:-1]), probabilities[ends][1:]])
+    finer = _nearest_change(inner, inner_p) or 0
+    odds = np.clip(inner_p[finer : finer + 2], 1e-6, 1 - 1e-6)
+    before, after = np.log(odds / (1 - odds))
+    share = float(np.clip(before / (before - after), 0, 1))
+    return Curve(degrees, probabilities, float(inner[finer] + share * (inner[finer + 1] - inner[finer])))
 
 
-def _nearest_change(
-    degrees: npt.NDArray[np.float64], probabilities: npt.NDArray[np.float64]
-) -> tuple[float, float] | None:
-    """The neighbouring degrees, nearest to 0, between which the probability crosses 0.5."""
+def _nearest_change(degrees: npt.NDArray[np.float64], probabilities: npt.NDArray[np.float64]) -> int | None:
+    """The i, nearest to degree 0, for which the probability crosses 0.5 between degrees i and i + 1."""
     above = probabilities > 0.5
     places = np.flatnonzero(above[1:] != above[:-1])
     if len(places) == 0:
         return None
     distance = np.minimum(np.abs(degrees[places]), np.abs(degrees[places + 1]))
-    i = places[int(np.argmin(distance))]
-    return float(degrees[i]), float(degrees[i + 1])
+    return int(places[np.argmin(distance)])
 
 
 @lru_cache(maxsize=KEPT_IMAGES)

@@ -83,7 +83,6 @@ def viewer(choice: Choice, opened: OpenEngine) -> None:
     if choice.direction is not None:
         st.query_params["direction"] = choice.direction
     chart = st.empty()
-    line = curve(workspace(), choice.run_id, choice.image_id, choice.direction, choice.rendering)  # type: ignore[arg-type]
     if play:
         with place:
             frame = st.empty()
@@ -97,6 +96,7 @@ def viewer(choice: Choice, opened: OpenEngine) -> None:
     else:
         with place:
             pictures(seen(choice, degree), opened, reconstructed)
+    line = curve(workspace(), choice.run_id, choice.image_id, choice.direction, choice.rendering)  # type: ignore[arg-type]
     chart.plotly_chart(
         curve_figure(line, degree, opened.target_name),
         key=f"curve-{choice.key}",
