@@ -4,10 +4,11 @@ from starlette.routing import BaseRoute
 
 from .accounts import account_routes
 from .reading import reading_routes
+from .rehearsal import rehearsal_routes
 
 __all__ = ["all_routes"]
 
 
 def all_routes() -> list[BaseRoute]:
     """Every route that is served beside Streamlit's own; `routes.guard.Guard` stands before all of them."""
-    return [*account_routes, *reading_routes]
+    return [*account_routes, *reading_routes, *rehearsal_routes]

@@ -23,7 +23,8 @@ _NO_STORE = {"Cache-Control": "no-store"}
 _LONGEST_BODY = 64 * 1024
 
 
-async def _answer(call: Callable[..., Any], *arguments: Any) -> Response:
+async def json_answer(call: Callable[..., Any], *arguments: Any) -> Response:
+    """What `call` returns, or its refusal, as JSON that nobody keeps."""
     try:
         found = await to_thread.run_sync(call, *arguments)
     except ReadingRefused as refused:
@@ -49,6 +50,15 @@ async def show_page(_: Request) -> Response:
     return HTMLResponse(_dark_page(), headers=_NO_STORE)
 
 
+async def pixel_answer(call: Callable[..., bytes], *arguments: Any) -> Response:
+    """Raw pixels, or the refusal as JSON."""
+    try:
+        body = await to_thread.run_sync(call, *arguments)
+    except ReadingRefused as refused:
+        return JSONResponse({"error": str(refused)}, refused.status, _NO_STORE)
+    return Response(body, media_type="application/octet-stream", headers=_NO_STORE)
+
+
 async def show_list(request: Request) -> Response:
     """GET /read/list: the signed-in account's reading list."""
     account = request.scope["account"]
@@ -57,34 +67,28 @@ async def show_list(request: Request) -> Response:
         lines = reading.reading_list(request.scope["workspace"], account.id)
         return {"name": account.display_name, "role": account.role, "series": [asdict(s) for s in lines]}
 
-    return await _answer(listed)
+    return await json_answer(listed)
 
 
 async def show_progress(request: Request) -> Response:
     """GET /read/{series}/cases: title, cases in order and where to go on."""
     account = request.scope["account"]
     series = request.path_params["series"]
-    return await _answer(reading.progress, request.scope["workspace"], account.id, series)
+    return await json_answer(reading.progress, request.scope["workspace"], account.id, series)
 
 
 async def show_case(request: Request) -> Response:
     """GET /read/{series}/case/{token}: one case, without its pixels."""
     account = request.scope["account"]
     token = request.path_params["token"]
-    return await _answer(reading.case, request.scope["workspace"], account.id, account.session_id, token)
+    return await json_answer(reading.case, request.scope["workspace"], account.id, account.session_id, token)
 
 
 async def show_pixels(request: Request) -> Response:
     """GET /read/pixels/{token}/{side}: raw little-endian gray values; same headers and length for A and B."""
     account = request.scope["account"]
     token, side = request.path_params["token"], request.path_params["side"]
-    try:
-        body = await to_thread.run_sync(
-            reading.pixels, request.scope["workspace"], account.id, account.session_id, token, side
-        )
-    except ReadingRefused as refused:
-        return JSONResponse({"error": str(refused)}, refused.status, _NO_STORE)
-    return Response(body, media_type="application/octet-stream", headers=_NO_STORE)
+    return await pixel_answer(reading.pixels, request.scope["workspace"], account.id, account.session_id, token, side)
 
 
 async def save_answer(request: Request) -> Response:
@@ -108,7 +112,7 @@ async def save_answer(request: Request) -> Response:
             "complete": saved.complete,
         }
 
-    return await _answer(save)
+    return await json_answer(save)
 
 
 reading_routes: list[BaseRoute] = [

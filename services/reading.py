@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session, contains_eager
 
 from cfcore.images.encode import decode_png
 from db.events import record
-from db.models import Reading, Study, StudyReader, Trial, now
+from db.models import Pair, Reading, Study, StudyReader, Trial, now
 from services.answers import AnswersRefused, checked, is_complete
 from services.workspace import Workspace, sha256
 
@@ -178,6 +178,21 @@ def questions(protocol: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def geometry(pair: Pair, urls: dict[str, str]) -> dict[str, Any]:
+    """What the viewer must know of a pair's pixels, the same for both sides; `urls` by side."""
+    window = None
+    if pair.window_centre is not None and pair.window_width is not None:
+        window = {"centre": pair.window_centre, "width": pair.window_width}
+    return {
+        "urls": urls,
+        "width": pair.width,
+        "height": pair.height,
+        "bytes": 1 if pair.max_value <= 255 else 2,
+        "white": pair.max_value,
+        "window": window,
+    }
+
+
 def case(workspace: Workspace, account_id: int, session_id: int, trial_token: str) -> dict[str, Any]:
     """One case as the reading room shows it: neutral title, place, questions, pixel geometry, own earlier answers.
 
@@ -187,9 +202,6 @@ def case(workspace: Workspace, account_id: int, session_id: int, trial_token: st
         trial, reader, study = _trial(session, account_id, trial_token)
         pair, last = trial.pair, _last(session, trial.id)
         total = session.scalar(sa.select(sa.func.count(Trial.id)).where(Trial.study_reader_id == reader.id))
-        window = None
-        if pair.window_centre is not None and pair.window_width is not None:
-            window = {"centre": pair.window_centre, "width": pair.window_width}
         token = pixel_token(workspace, session_id, trial.token)
         return {
             "token": trial.token,
@@ -198,14 +210,7 @@ def case(workspace: Workspace, account_id: int, session_id: int, trial_token: st
             "total": total,
             "open": study.state == "locked",
             "questions": questions(study.protocol),
-            "pixels": {
-                "urls": {side: f"/read/pixels/{token}/{side}" for side in SIDES},
-                "width": pair.width,
-                "height": pair.height,
-                "bytes": 1 if pair.max_value <= 255 else 2,
-                "white": pair.max_value,
-                "window": window,
-            },
+            "pixels": geometry(pair, {side: f"/read/pixels/{token}/{side}" for side in SIDES}),
             "answers": last.answers if last else None,
             "sequence": last.sequence if last else 0,
             "seconds": last.seconds if last else 0.0,

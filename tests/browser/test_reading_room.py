@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from playwright.sync_api import BrowserContext, Page, expect
 
 from db.models import Pair, Reading, Trial
+from services.accounts import ensure_account
 from services.workspace import Workspace, open_workspace
 from tests.browser.reading import at_case, finish_case, latest_answers, open_room, sign_in
 from tests.browser.server import Server
-from tests.browser.studies import add_reader, make_study, noise_pairs
+from tests.browser.studies import PASSWORD, add_reader, make_study, noise_pairs
 
 
 @pytest.fixture(scope="module")
@@ -239,6 +240,26 @@ def test_an_invitation_link_opens_once(room: tuple[Server, Workspace], context: 
     expect(page.get_by_text("Reading list")).to_be_visible()
     page.goto(server.url + link)
     expect(page.get_by_role("heading", name="This link no longer works")).to_be_visible()
+
+
+def test_a_researcher_rehearses_without_leaving_a_trace(
+    room: tuple[Server, Workspace], context: BrowserContext
+) -> None:
+    server, workspace = room
+    ensure_account(workspace, "ada", "Dr. Ada", "researcher", PASSWORD)
+    with workspace.session() as session:
+        before = session.scalar(sa.select(sa.func.count(Reading.id)))
+    page = context.new_page()
+    sign_in(page, server, "ada")
+    page.goto(f"{server.url}/read?rehearse=1")
+    at_case(page, 1)
+    expect(page.get_by_text("Rehearsal, nothing is saved")).to_be_visible()
+    for number in range(1, 5):
+        at_case(page, number)
+        finish_case(page)
+    expect(page.get_by_text("This was a rehearsal")).to_be_visible()
+    with workspace.session() as session:
+        assert session.scalar(sa.select(sa.func.count(Reading.id))) == before
 
 
 def test_folder_has_no_stray_output(room: tuple[Server, Workspace]) -> None:

@@ -45,20 +45,17 @@ def test_the_cookie_is_secure_over_https(client: TestClient) -> None:
     assert "secure" in answer.headers["set-cookie"].lower()
 
 
-@pytest.mark.parametrize(
-    ("following", "goes"),
-    [
+def test_signing_in_never_leads_to_another_server(client: TestClient) -> None:
+    for following, goes in (
         ("/read?series=x", "/read?series=x"),
         ("//evil.example", "/"),
         ("https://evil.example/", "/"),
         ("/\\evil.example", "/"),
         ("javascript:alert(1)", "/"),
         ("/a\nSet-Cookie: x=1", "/"),
-    ],
-)
-def test_signing_in_never_leads_to_another_server(client: TestClient, following: str, goes: str) -> None:
-    answer = client.post("/auth/sign-in", data={"login": "ada", "password": PASSWORD, "next": following})
-    assert answer.headers["location"] == goes
+    ):
+        answer = client.post("/auth/sign-in", data={"login": "ada", "password": PASSWORD, "next": following})
+        assert answer.headers["location"] == goes, following
 
 
 def test_a_failure_says_so_and_keeps_the_login(client: TestClient) -> None:

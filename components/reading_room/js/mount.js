@@ -10,12 +10,13 @@ function build(style) {
   document.body.append(host);
   let room = null;
 
-  const seriesInAddress = () => new URLSearchParams(location.search).get("series");
   function show() {
     room?.stop();
     room = null;
-    const series = seriesInAddress();
-    if (series && /^[0-9a-f]{24}$/.test(series)) room = makeRoom(root, series, () => visit(null));
+    const asked = new URLSearchParams(location.search);
+    const [series, study] = [asked.get("series") || "", asked.get("rehearse") || ""];
+    if (/^[0-9a-f]{24}$/.test(series)) room = makeRoom(root, { base: `/read/${series}`, series }, () => visit(null));
+    else if (/^[0-9]+$/.test(study)) room = makeRoom(root, { base: `/rehearse/${study}`, rehearsal: true }, () => location.assign("/studies"));
     else showList(root, visit);
   }
   function visit(series) {

@@ -146,3 +146,9 @@ function makeOutbox(series, { tell, onSaved, onConflict, onRefused }) {
     },
   };
 }
+
+/** The same face for a rehearsal: nothing leaves, nothing is kept. */
+function makeNoOutbox() {
+  const state = () => ({ waiting: 0, sending: false, failed: false, savedAt: null });
+  return { waitingFor: () => undefined, state, hurry() {}, noteSaved() {}, put() {}, stop() {} };
+}

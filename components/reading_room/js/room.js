@@ -6,7 +6,8 @@ const sameAnswers = (a, b) => JSON.stringify([a.findings, a.ratings, a.comment |
 const sortKeys = (value) => (typeof value === "string" ? value : Object.entries(value).sort());
 const EMPTY = { findings: {}, ratings: {}, comment: "" };
 
-function makeRoom(root, series, leave) {
+/** `place` is {base, series}, or {base, rehearsal: true} where nothing is kept; `leave()` goes back. */
+function makeRoom(root, place, leave) {
   const loaded = new Map(); // token -> promise of {one, values}
   const memory = new Map(); // token -> {sequence, answers, seconds} as last sent from here
   let info = null;
@@ -21,7 +22,7 @@ function makeRoom(root, series, leave) {
   const viewer = makeViewer();
   const status = el("span", { className: "status", role: "status" });
   const title = el("strong", { className: "title" });
-  const place = el("span", { className: "soft place" });
+  const where = el("span", { className: "soft place" });
   const bar = progressBar(0, 1);
   const label = el("span", { className: "soft" });
   const strip = el("nav", { className: "strip", hidden: true, "aria-label": "Cases" });
@@ -34,14 +35,14 @@ function makeRoom(root, series, leave) {
   const hints = el("div", { className: "hints" }, ...HINTS.map(([key, what]) => el("span", {}, el("kbd", {}, key), what)));
   const help = makeHelp();
   const body = el("div", { className: "body" }, el("div", { className: "stage" }, viewer.root, veil), side);
-  const header = el("header", { className: "top" }, title, place, bar, cases, el("span", { className: "spring" }), status, label,
-    el("button", { type: "button", className: "quiet", onclick: () => leave() }, "List"));
+  const header = el("header", { className: "top" }, title, where, bar, cases, el("span", { className: "spring" }), status, label,
+    el("button", { type: "button", className: "quiet", onclick: () => leave() }, place.rehearsal ? "Leave" : "List"));
   const footer = el("footer", { className: "bottom" }, hints, el("span", { className: "spring" }), back, next);
   delete root.dataset.case;
   for (const button of [cases, back, next]) button.disabled = true;
   root.replaceChildren(header, strip, notice, body, footer, help);
 
-  const outbox = makeOutbox(series, {
+  const outbox = (place.rehearsal ? makeNoOutbox : makeOutbox)(place.series, {
     tell: showStatus,
     onSaved: (token, echo) => {
       const one = info?.cases.find((c) => c.token === token);
@@ -99,7 +100,7 @@ function makeRoom(root, series, leave) {
     bar.setAttribute("aria-valuemax", info.total);
     bar.setAttribute("aria-valuenow", complete);
     bar.firstChild.style.width = `${(100 * complete) / Math.max(info.total, 1)}%`;
-    place.textContent = at >= 0 && at < info.total ? `Case ${at + 1} of ${info.total}` : `${info.total} cases`;
+    where.textContent = at >= 0 && at < info.total ? `Case ${at + 1} of ${info.total}` : `${info.total} cases`;
     strip.replaceChildren(...info.cases.map((one, index) => {
       const words = { complete: "read", started: "begun", open: "not read" }[one.state];
       return el("button", {
@@ -111,6 +112,7 @@ function makeRoom(root, series, leave) {
 
   /** The first case that is not complete: nobody looks further ahead than that. */
   const furthest = () => {
+    if (place.rehearsal) return info.total - 1;
     const open = info.cases.findIndex((c) => c.state !== "complete");
     return open < 0 ? info.total - 1 : open;
   };
@@ -124,7 +126,7 @@ function makeRoom(root, series, leave) {
   function load(index) {
     const { token } = info.cases[index];
     if (!loaded.has(token)) {
-      const fetched = ask(`/read/${series}/case/${token}`).then(async (one) => {
+      const fetched = ask(`${place.base}/case/${token}`).then(async (one) => {
         const [A, B] = await Promise.all(["A", "B"].map((letter) => fetchValues(one.pixels.urls[letter], one.pixels)));
         return { one, values: { A, B } };
       });
@@ -238,13 +240,13 @@ function makeRoom(root, series, leave) {
   function showEnd() {
     finished?.remove();
     const { waiting } = outbox.state();
-    const text = waiting
+    const text = place.rehearsal ? "This was a rehearsal: nothing has been saved." : waiting
       ? `${waiting === 1 ? "One answer is" : `${waiting} answers are`} still on the way. Keep this page open until everything is saved.`
       : "Everything is saved. You may go back to any case until the reading is closed.";
     finished = el("div", { className: "end", role: "dialog", "aria-label": "Finished" },
       el("h2", {}, info.total === 1 ? "The case is read" : `All ${info.total} cases are read`), el("p", {}, text),
       el("div", { className: "actions" },
-        el("button", { type: "button", className: "main", onclick: () => leave() }, "Back to the list"),
+        el("button", { type: "button", className: "main", onclick: () => leave() }, place.rehearsal ? "Leave" : "Back to the list"),
         el("button", { type: "button", className: "quiet", onclick: () => { finished.remove(); toggleStrip(true); } }, "Look at a case again")));
     root.append(finished);
     finished.querySelector("button").focus();
@@ -301,9 +303,9 @@ function makeRoom(root, series, leave) {
   };
 
   async function start() {
-    info = await patiently(() => ask(`/read/${series}/cases`));
+    info = await patiently(() => ask(`${place.base}/cases`));
     title.textContent = info.title;
-    label.textContent = `Reader ${info.reader}`;
+    label.textContent = place.rehearsal ? "Rehearsal, nothing is saved" : `Reader ${info.reader}`;
     for (const one of info.cases) if (outbox.waitingFor(one.token) && one.state === "open") one.state = "started";
     outbox.hurry();
     await go(info.at ?? (info.open ? info.total - 1 : 0)).catch(() => {});

@@ -1,0 +1,76 @@
+"""The reading room as readers will see it, for the researcher who designs a study: nothing is stored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from cfcore.study.schedule import Trial, make_schedule
+from db.models import Pair, Study
+from services.reading import SIDES, ReadingRefused, geometry, questions, raw_pixels
+from services.workspace import Workspace
+
+
+def _plan(session: Session, study_id: int) -> tuple[Study, list[tuple[Trial, Pair]]]:
+    study = session.get(Study, study_id)
+    if study is None:
+        raise ReadingRefused("There is no such study. Choose one under Studies.", 404)
+    pairs = {p.id: p for p in session.scalars(sa.select(Pair).where(Pair.study_id == study_id))}
+    if not pairs:
+        raise ReadingRefused("This study has no pairs yet. Make them under Studies first.", 404)
+    arms: dict[str | int, str] = {key: pair.arm for key, pair in pairs.items()}
+    patients: dict[str | int, str | int] = {key: pair.patient for key, pair in pairs.items()}
+    trials = make_schedule(list(pairs), "rehearsal", study.seed, arms, patients)
+    return study, [(trial, pairs[int(trial.pair_id)]) for trial in trials]
+
+
+def _trial(session: Session, study_id: int, position: int) -> tuple[Study, int, Trial, Pair]:
+    study, plan = _plan(session, study_id)
+    if not 0 <= position < len(plan):
+        raise ReadingRefused(f"There is no case {position + 1}: this study has {len(plan)}.", 404)
+    return study, len(plan), *plan[position]
+
+
+def rehearsal(workspace: Workspace, study_id: int) -> dict[str, Any]:
+    """What `services.reading.progress` tells a reader, for a schedule that belongs to nobody."""
+    with workspace.session() as session:
+        study, plan = _plan(session, study_id)
+        return {
+            "title": study.reader_title,
+            "reader": "nobody",
+            "open": True,
+            "total": len(plan),
+            "at": 0,
+            "cases": [{"token": str(i), "state": "open"} for i in range(len(plan))],
+        }
+
+
+def rehearsal_case(workspace: Workspace, study_id: int, position: int) -> dict[str, Any]:
+    """What `services.reading.case` tells a reader, without answers."""
+    with workspace.session() as session:
+        study, total, trial, pair = _trial(session, study_id, position)
+        return {
+            "token": str(position),
+            "title": study.reader_title,
+            "position": trial.position,
+            "total": total,
+            "open": True,
+            "questions": questions(study.protocol),
+            "pixels": geometry(pair, {s: f"/rehearse/{study_id}/pixels/{position}/{s}" for s in SIDES}),
+            "answers": None,
+            "sequence": 0,
+            "seconds": 0.0,
+            "saved_at": None,
+            "complete": False,
+        }
+
+
+def rehearsal_pixels(workspace: Workspace, study_id: int, position: int, side: str) -> bytes:
+    """The exact pixels of one side (see `services.reading.raw_pixels`)."""
+    with workspace.session() as session:
+        _, _, trial, pair = _trial(session, study_id, position)
+        key = pair.original_key if side == trial.original_side else pair.counterfactual_key
+        size = (pair.width, pair.height, pair.max_value)
+    return raw_pixels(workspace, key, *size)
