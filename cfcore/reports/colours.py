@@ -3,7 +3,7 @@
 Colour = tuple[int, int, int]
 
 ACCENT: Colour = (0, 119, 182)
-INK, WHITE = "#0b1220", "#ffffff"
+INK, WHITE = "#04060a", "#ffffff"
 # Dark enough for 4.5:1 on white; the markers differ, too, so that nothing rests on colour alone.
 ARM_COLOURS = ("#0077b6", "#b8500b", "#1f7a4d", "#7a3fd0", "#a8325e", "#5b6577")
 MARKERS = ("circle", "square", "diamond", "triangle-up", "cross", "x")

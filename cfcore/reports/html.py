@@ -44,6 +44,9 @@ class _Notes:
         text = str(note) if isinstance(note, str) else ""
         if not text:
             return Markup("")
+        # How many of the resamples differs from cell to cell; one remark for all keeps the list short.
+        if text.startswith("defined in"):
+            text = "not defined in some resamples; the interval rests on the others"
         n = len(self.letters)
         letter = self.letters.setdefault(text, chr(97 + n % 26) * (n // 26 + 1))
         return Markup("<sup>{}</sup>").format(letter)
@@ -141,7 +144,9 @@ def _agreement_rows(
     return table
 
 
-def _prevalence_rows(rows: Mapping[tuple[str, str], Mapping[str, Any]], content: ReportContent) -> list[dict[str, Any]]:
+def _prevalence_rows(
+    rows: Mapping[tuple[str, str], Mapping[str, Any]], content: ReportContent, notes: _Notes
+) -> list[dict[str, Any]]:
     table = []
     for finding in content.protocol.findings:
         for i, arm in enumerate(content.protocol.arms):
@@ -152,9 +157,14 @@ def _prevalence_rows(rows: Mapping[tuple[str, str], Mapping[str, Any]], content:
                     "span": len(content.protocol.arms),
                     "arm": arm.name,
                     "counts": [row.get(name, 0) for name in ("pairs", "readers", "readings", "cannot", "missing")],
-                    "original": with_spread(row, "prevalence_original", share=True),
-                    "counterfactual": with_spread(row, "prevalence_counterfactual", share=True),
-                    "difference": with_spread(row, "difference", share=True),
+                    "cells": [
+                        {
+                            "value": percent(row.get(name)),
+                            "interval": spread(row, name, share=True),
+                            "mark": notes.mark(row.get(f"{name}_note")),
+                        }
+                        for name in ("prevalence_original", "prevalence_counterfactual", "difference")
+                    ],
                 }
             )
     return table
@@ -202,7 +212,11 @@ def _rating_rows(content: ReportContent, notes: _Notes) -> list[dict[str, Any]]:
                     "span": len(content.protocol.arms),
                     "arm": arm.name,
                     "readings": row.get("readings", 0),
-                    "mean": with_spread(row, "mean"),
+                    "mean": {
+                        "value": decimal(row.get("mean")),
+                        "interval": spread(row, "mean"),
+                        "mark": notes.mark(row.get("mean_note")),
+                    },
                     "bar": Markup(scale_bar(shares)),
                     "cells": [
                         {
@@ -292,7 +306,7 @@ def study_report(content: ReportContent, *, max_bytes: int = MAX_BYTES) -> str:
     rows = {(r["finding"], r["arm"]): r for r in _records(content.findings)}
     arms = [(arm.key, arm.name) for arm in content.protocol.arms]
     findings = [(f.key, f.label) for f in content.protocol.findings]
-    notes = {name: _Notes() for name in ("heat", "agreement", "ratings", "cohen")}
+    notes = {name: _Notes() for name in ("heat", "prevalence", "agreement", "ratings", "cohen")}
     # Tables and style take their share first; pictures get what is left, the notebook's before the cases'.
     text = 120_000 + 900 * len(rows) + 1_500 * sum(1 + len(case.readings) for case in content.cases)
     pictures = _Pictures(max(max_bytes - text, 0))
@@ -319,7 +333,7 @@ def study_report(content: ReportContent, *, max_bytes: int = MAX_BYTES) -> str:
             }
             for f in content.protocol.findings
         ],
-        prevalence=_prevalence_rows(rows, content),
+        prevalence=_prevalence_rows(rows, content, notes["prevalence"]),
         forest=Markup(forest_svg(rows, findings, arms)),
         coefficient_names=[*COEFFICIENT_NAMES.values(), "Positive", "Negative"],
         agreement=_agreement_rows(rows, content, notes["agreement"]),
@@ -331,6 +345,9 @@ def study_report(content: ReportContent, *, max_bytes: int = MAX_BYTES) -> str:
         cases=_cases(content, pictures),
         skipped=pictures.skipped,
         methods=_methods(content),
+        short_digest=f"sha256 {content.digest[:4]}…{content.digest[-4:]}"
+        if len(content.digest) == 64
+        else content.digest,
         notes={name: collected.items() for name, collected in notes.items()},
         limitations=[*content.limitations, *LIMITATIONS],
         resamples=RESAMPLES,

@@ -16,13 +16,16 @@ def number(value: Any) -> float | None:
 def decimal(value: Any, digits: int = 2) -> str:
     """ "0.71", "−0.03" with a true minus sign, or a dash."""
     x = number(value)
-    return NONE if x is None else f"{x:.{digits}f}".replace("-", "−")
+    if x is None:
+        return NONE
+    # Adding 0 turns a rounded -0.00 into 0.00.
+    return f"{round(x, digits) + 0.0:.{digits}f}".replace("-", "−")
 
 
 def percent(value: Any, digits: int = 0) -> str:
     """A share in [0, 1] as "71 %", or a dash."""
     x = number(value)
-    return NONE if x is None else f"{100 * x:.{digits}f}".replace("-", "−") + " %"
+    return NONE if x is None else f"{decimal(100 * x, digits)} %"
 
 
 def spread(row: Mapping[str, Any], name: str, *, share: bool = False) -> str:
@@ -31,7 +34,7 @@ def spread(row: Mapping[str, Any], name: str, *, share: bool = False) -> str:
     if low is None or high is None:
         return ""
     if share:
-        return f"{100 * low:.0f} to {100 * high:.0f}".replace("-", "−")
+        return f"{decimal(100 * low, 0)} to {decimal(100 * high, 0)}"
     return f"{decimal(low)} to {decimal(high)}"
 
 

@@ -74,7 +74,7 @@ def forest_svg(
             if low is not None and high is not None:
                 parts.append(
                     f'<line class="ci" x1="{at(low):.1f}" y1="{line:.1f}" x2="{at(high):.1f}" y2="{line:.1f}" '
-                    f'stroke="{colour}"/>'
+                    f'style="stroke:{colour}"/>'
                 )
             parts.append(_marker(j % 6, at(value), line, colour))
             parts.append(f'<text class="value" x="{right}" y="{line + 4:.1f}">{with_spread(row, coefficient)}</text>')
@@ -110,4 +110,5 @@ def scale_bar(shares: Sequence[float | None]) -> str:
             )
         x += width
     spoken = ", ".join(f"{i + 1}: {100 * share:.0f} %" for i, share in enumerate(known))
-    return f'<svg class="scale" viewBox="0 0 160 14" role="img" aria-label="{spoken}">{"".join(parts)}</svg>'
+    box = 'viewBox="0 0 160 14" preserveAspectRatio="none"'
+    return f'<svg class="scale" {box} role="img" aria-label="{spoken}">{"".join(parts)}</svg>'

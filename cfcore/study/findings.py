@@ -137,7 +137,9 @@ def findings_table(
                 "arm_name": arm.name,
             }
             rows.append(head | _cell(data, outcome, rng, resamples, level))
-    return pd.DataFrame(rows)
+    frame = pd.DataFrame(rows)
+    # True, False or None, whatever the other rows hold.
+    return frame.astype({"majority": object}) if len(frame) else frame
 
 
 def per_reader(

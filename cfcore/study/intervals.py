@@ -86,7 +86,8 @@ def bootstrap_mean(
     values: (rows,) sum over the readings of each row (a pair); counts: (rows,) number of them. n is the
     number of patients with a reading. Where every patient looks alike (0 of 30, 30 of 30) the bootstrap sees
     no spread: at a bound the interval is then Wilson's with n patients, as if each patient's readings were
-    one, and the note says so. None with a note where there is no reading.
+    one, and the note says so; a difference of 0 without any change gets the same bound on both sides. None with
+    a note where there is no reading.
     """
     v, c = np.asarray(values, dtype=float), np.asarray(counts, dtype=float)
     read = np.bincount(resample.patient_of, weights=c, minlength=resample.n_patients) > 0
@@ -96,9 +97,12 @@ def bootstrap_mean(
     value = float(v.sum() / c.sum())
     low, high, se, note = bootstrap_interval(_sums(v, c, resample.weights), value, n, level)
     lowest, highest = bounds
-    if (value in bounds) and n > 0:
-        share = wilson(n if value == highest else 0, n, level)
-        low = lowest + (share.low or 0.0) * (highest - lowest)
-        high = lowest + (1.0 if share.high is None else share.high) * (highest - lowest)
-        se, note = 0.0, f"all readings alike: Wilson interval with {n} patients"
-    return Estimate(value, low, high, se, n, note)
+    none = wilson(0, n, level).high or 1.0
+    if value in bounds:
+        low = lowest if value == lowest else highest - none * (highest - lowest)
+        high = highest if value == highest else lowest + none * (highest - lowest)
+    elif low is None and value == 0 and lowest == -highest and not v.any():
+        low, high = -none * highest, none * highest
+    else:
+        return Estimate(value, low, high, se, n, note)
+    return Estimate(value, low, high, 0.0, n, f"all readings alike: Wilson interval with {n} patients")

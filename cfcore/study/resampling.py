@@ -54,7 +54,7 @@ def bootstrap_interval(
     replicates: (resamples,) with nan where a resample left the statistic undefined (dropped, and said in the
     note). Percentiles with tails widened for few patients (Hesterberg 2015), since plain ones are too narrow
     by about sqrt((n - 1) / n) and by normal instead of t quantiles. All None with a note for fewer than 2
-    patients or where most resamples are undefined; (value, value, 0) with a note where all resamples agree.
+    patients or where most resamples are undefined, or where all give one value: no spread is no certainty.
     """
     good = replicates[np.isfinite(replicates)]
     if n_patients < 2:
@@ -64,7 +64,7 @@ def bootstrap_interval(
     note = "" if len(good) == len(replicates) else f"defined in {len(good)} of {len(replicates)} resamples"
     spread = float(good.std(ddof=1))
     if spread < 1e-12:
-        return value, value, 0.0, "all resamples agree"
+        return None, None, None, "no interval: all resamples agree"
     tail = _tail(level, n_patients)
     low, high = np.quantile(good, [tail, 1 - tail])
     # A skewed bootstrap may leave the estimate itself outside: an interval that excludes its value misleads.

@@ -61,11 +61,21 @@ def cohen_kappa(
 
 
 def cohen_pairs(
-    readings: pd.DataFrame, *, categories: Sequence[Any] | None = None, weights: Weights = "identity"
+    readings: pd.DataFrame,
+    *,
+    categories: Sequence[Any] | None = None,
+    weights: Weights = "identity",
+    resample: Resample | None = None,
+    level: float = 0.95,
 ) -> pd.DataFrame:
-    """Cohen's kappa of each pair of readers (columns of `readings`): first, second, value, low, high, n, note."""
+    """Cohen's kappa of each pair of readers (columns of `readings`): first, second, value, low, high, n, note.
+
+    Give a `resample` where patients have several rows: the closed form takes every row as a case of its own.
+    """
     rows = []
     for first, second in combinations(readings.columns, 2):
-        kappa = cohen_kappa(as_table(readings[[first, second]], categories), weights=weights, categories=categories)
+        kappa = cohen_kappa(
+            as_table(readings[[first, second]], categories), weights=weights, resample=resample, level=level
+        )
         rows.append((first, second, kappa.value, kappa.low, kappa.high, kappa.n, kappa.note))
     return pd.DataFrame(rows, columns=["first", "second", "value", "low", "high", "n", "note"])
