@@ -27,7 +27,7 @@ _STYLE = """
 <style>
 .cf { font-family: var(--st-font); color: #1b2230; line-height: 1.45; }
 .cf h1 { font-size: 1.75rem; font-weight: 650; margin: 0; padding: 0; letter-spacing: -0.01em; }
-.cf .sub { color: #5b6577; font-size: 0.95rem; margin: 0.2rem 0 0; max-width: 75ch; }
+.cf .sub { color: #5b6577; font-size: 0.95rem; margin: 0.2rem 0 0; max-width: 105ch; }
 .cf .figures { display: flex; flex-wrap: wrap; gap: 0.75rem 2.25rem; margin: 0.35rem 0 0.5rem; }
 .cf .figures b { display: block; font-size: 1.5rem; font-weight: 650; font-variant-numeric: tabular-nums; }
 .cf .figures span { color: #5b6577; font-size: 0.875rem; }
@@ -48,6 +48,8 @@ _STYLE = """
 .cf .empty b { display: block; color: #1b2230; font-size: 1.125rem; margin-bottom: 0.25rem; }
 .cf .digest { font-family: ui-monospace, "DejaVu Sans Mono", monospace; font-size: 0.92em; }
 .cf .steps { display: flex; flex-wrap: wrap; gap: 0.5rem 1.5rem; margin: 0; padding: 0; list-style: none; }
+/* Streamlit fades captions below the contrast that AA asks for. */
+[data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] p { color: #5b6577; }
 .cf .muted { color: #5b6577; }
 .cf ul.problems { margin: 0.25rem 0 0; padding-left: 1.2rem; }
 </style>

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import streamlit as st
-from services.reporting import export_codebook, export_csv, file_stem, write_report
 
 from pages.parts import layout
 from pages.parts.who import actor, workspace
 from services.notebook import EntryRefused, keep
+from services.reporting import export_codebook, export_csv, file_stem, write_report
 from services.result_picture import findings_png
 from services.results import StudyResults
 

@@ -16,10 +16,12 @@ from services.results import StudyResults
 
 
 def arms_of(found: StudyResults) -> list[tuple[str, str]]:
-    return [(arm.key, arm.name) for arm in found.study.protocol.arms]
+    """(key, name) of every arm, the sign of its direction as a true minus."""
+    return [(arm.key, arm.name.replace(" -", " −")) for arm in found.study.protocol.arms]
 
 
 def findings_of(found: StudyResults) -> list[tuple[str, str]]:
+    """(key, label) of every finding."""
     return [(finding.key, finding.label) for finding in found.study.protocol.findings]
 
 
@@ -60,7 +62,7 @@ def findings_tab(found: StudyResults) -> None:
     with right:
         st.subheader("Agreement (Gwet AC1)", anchor=False)
         st.plotly_chart(
-            agreement_forest(found.findings),
+            agreement_forest(found.findings.assign(arm_name=found.findings["arm"].map(dict(arms_of(found))))),
             config={"displayModeBar": False},
             theme=None,
             key="forest",

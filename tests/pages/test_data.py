@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+from db.models import Image
+from services.datasets import list_datasets
+from services.workspace import Workspace
+from tests.pages.shift_app import app, text_of
+from tests.services.toy_study import finished_run
+
+
+def press(page, label: str):  # type: ignore[no-untyped-def]
+    return next(button for button in page.button if button.label == label).click().run()
+
+
+def test_an_empty_workspace_offers_the_import(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = app(monkeypatch, "data")
+    assert not page.exception
+    assert page.segmented_control[0].value == "Import"
+    assert next(button for button in page.button if button.label == "Import").disabled
+
+
+def test_a_folder_on_the_server_is_imported_and_a_bad_file_named_here_only(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = tmp_path / "set" / "NORMAL"
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for i in range(4):
+        Pillow.fromarray(rng.integers(0, 255, (32, 32), dtype=np.uint8)).save(folder / f"person{i}_x.png")
+    (folder / "Jane-Doe.png").write_bytes(b"")
+    page = app(monkeypatch, "data")
+    page.radio[0].set_value("A path on the server").run()
+    page.text_input[0].set_value(str(tmp_path / "set"))
+    page.text_input[1].set_value("Small set").run()
+    press(page, "Import")
+    assert not page.exception
+    said = text_of(page)
+    assert "4 images imported as “Small set”" in said
+    assert "Jane-Doe.png" in said and "0 bytes" in said
+    assert [dataset.images for dataset in list_datasets(workspace)] == [4]
+    page.segmented_control[0].set_value("Data sets").run()
+    assert not page.exception
+    assert "NORMAL" in text_of(page) and "Jane-Doe" not in text_of(page)
+    assert "1 files were left out" in [expander.label for expander in page.expander]
+
+
+def test_a_wrong_path_gives_a_sentence(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = app(monkeypatch, "data")
+    page.radio[0].set_value("A path on the server").run()
+    page.text_input[0].set_value("/nowhere/at/all")
+    page.text_input[1].set_value("Nothing").run()
+    press(page, "Import")
+    assert not page.exception
+    assert "There is nothing at this path" in text_of(page)
+
+
+def test_waiting_images_are_approved_or_rejected_one_by_one(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finished_run(workspace, n_images=6)
+    with workspace.session() as session:
+        for image_id in (1, 2):
+            session.get_one(Image, image_id).look = "waiting"
+    page = app(monkeypatch, "data")
+    assert "1 to 4 of 4" in text_of(page)
+    page.segmented_control[0].set_value("Waiting for a look (2)").run()
+    press(page, "Approve")
+    assert not page.exception
+    page.segmented_control[0].set_value("Waiting for a look (1)").run()
+    press(page, "Reject and delete its pixels")
+    assert not page.exception
+    with workspace.session() as session:
+        looks = [session.get_one(Image, image_id).look for image_id in (1, 2)]
+    assert looks == ["approved", "rejected"]
+
+
+def test_phantoms_are_made_by_the_form(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = app(monkeypatch, "data")
+    page.segmented_control[0].set_value("Make phantoms").run()
+    page.number_input[0].set_value(10)
+    page.selectbox[1].set_value(64)
+    page.text_input[0].set_value("Ten phantoms")
+    press(page, "Make phantoms")
+    assert not page.exception
+    assert "10 phantoms made as “Ten phantoms”" in text_of(page)
+    assert list_datasets(workspace)[0].kind == "phantom"
