@@ -32,6 +32,7 @@ STYLEX_DEFAULTS: dict[str, Any] = {
     "networks": {},
     "start_from": None,
 }
+CODES = 512
 HEALTHY = ("No Finding", "Healthy", "Normal", "NORMAL")
 
 
@@ -159,6 +160,7 @@ def train_stylex(workspace: Workspace, run: Run, progress: Progress) -> int:
         "classes": [negative, positive],
         "test": quality,
         "hours": round(losses[-1]["seconds"] / 3600, 2),
+        "code_scale": task.average.code_scale(data["train"].images[:CODES].float() / 255),
     }
     save_stylex(folder, task.average, card, task.discriminator)
     model_id = add_model(workspace, run.name, path, classifier_id=run.classifier_id, dataset_id=run.dataset_id)

@@ -96,6 +96,24 @@ class StylEx(nn.Module):
         """(m, width) stacked affine weights of all non-ToRGB layers, their w columns only."""
         return torch.cat([affine.weight[:, : self.config.width] * affine.gain for affine in self.synthesis.affines])
 
+    @torch.no_grad()
+    def code_scale(self, images: Tensor) -> float:
+        """1 / root mean square of the entries of E(x) over (n, 1, size, size) images in [0, 1]."""
+        return self.encode(images).square().mean().rsqrt().item()
+
+    @torch.no_grad()
+    def scale_codes(self, factor: float) -> None:
+        """Stretch the w space by `factor`; every picture stays what it was.
+
+        A degree of change is a length in w. With entries of root mean square 1 on the training images, d = 10 means the
+        same for every generator; the papers are silent on it.
+        """
+        for layer in (self.encoder.linear, self.mapping.last):
+            layer.weight.mul_(factor)
+            layer.bias.mul_(factor)
+        for affine in (*self.synthesis.affines, *self.synthesis.image_affines):
+            affine.weight[:, : self.config.width].div_(factor)
+
     def new_discriminator(self) -> Discriminator:
         """A fresh discriminator of matching size."""
         return Discriminator(self.config.size, dict(self.config.critic_channels), self.config.classes)
@@ -109,11 +127,12 @@ def save_stylex(folder: Path, model: StylEx, card: dict[str, Any], discriminator
 
 
 def load_stylex(folder: Path) -> StylEx:
-    """A frozen StylEx from a model folder. Raises ValueError that says what is wrong with the folder."""
+    """A frozen StylEx from a model folder, its codes stretched by the card's "code_scale" to unit size. Raises ValueError that says what is wrong with the folder."""
     card = read_card(folder)
     if card.get("kind") != StylEx.kind:
         raise ValueError(f"the model folder holds a {card.get('kind')!r}, not a StylEx generator")
     model = StylEx(StylExConfig(**card["config"]))
     load_weights(folder, model)
+    model.scale_codes(card.get("code_scale", 1.0))
     freeze(model)
     return model

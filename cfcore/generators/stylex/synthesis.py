@@ -19,6 +19,12 @@ class Mapping(nn.Module):
         sizes = [2 * width] + [width] * layers
         self.layers = nn.ModuleList(EqualLinear(a, b, rate=0.01) for a, b in pairwise(sizes))
 
+    @property
+    def last(self) -> EqualLinear:
+        layer = self.layers[-1]
+        assert isinstance(layer, EqualLinear)
+        return layer
+
     def forward(self, z: Tensor, label: Tensor) -> Tensor:
         """(n, width), (n,) -> (n, width)."""
         out = torch.cat([_unit(z), _unit(self.embedding(label))], dim=1)
@@ -70,7 +76,8 @@ class Synthesis(nn.Module):
         self.constant = nn.Parameter(torch.randn(1, channels[4], 4, 4))
         self.convs = nn.ModuleList()
         self.affines: list[EqualLinear] = nn.ModuleList()  # type: ignore[assignment]
-        self.to_image, self.image_affines, self.image_bias = nn.ModuleList(), nn.ModuleList(), nn.ParameterList()
+        self.image_affines: list[EqualLinear] = nn.ModuleList()  # type: ignore[assignment]
+        self.to_image, self.image_bias = nn.ModuleList(), nn.ParameterList()
         previous, resolution = channels[4], 4
         while resolution <= size:
             now = channels[resolution]

@@ -41,9 +41,21 @@ def test_style_space_leaves_out_to_rgb(stylex: StylEx) -> None:
     assert len(stylex.synthesis.to_image) == 3
 
 
+def test_scaled_codes_draw_the_same_pictures(stylex: StylEx, images: Tensor) -> None:
+    label = torch.arange(10) % 2
+    z = torch.randn(10, 32)
+    before = stylex.decode(stylex.encode(images), label), stylex.decode(stylex.mapping(z, label), label)
+    stylex.scale_codes(stylex.code_scale(images))
+    assert stylex.code_scale(images) == pytest.approx(1.0, rel=1e-4)
+    after = stylex.decode(stylex.encode(images), label), stylex.decode(stylex.mapping(z, label), label)
+    for old, new in zip(before, after, strict=True):
+        assert torch.allclose(old, new, atol=1e-5)
+
+
 def test_round_trip_on_disk(stylex: StylEx, images: Tensor, tmp_path: Path) -> None:
-    save_stylex(tmp_path, stylex, {"name": "small"}, stylex.new_discriminator())
+    save_stylex(tmp_path, stylex, {"name": "small", "code_scale": 2.0}, stylex.new_discriminator())
     again = load_stylex(tmp_path)
+    assert torch.allclose(again.encode(images), 2 * stylex.encode(images), atol=0.02)
     label = torch.zeros(10, dtype=torch.long)
     before, after = (model.decode(model.encode(images), label) for model in (stylex, again))
     assert (before - after).abs().max() < 0.02
