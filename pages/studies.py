@@ -61,7 +61,8 @@ def study_row(summary: StudySummary) -> None:
         facts = [
             ", ".join(summary.arms),
             f"{summary.n_pairs} pairs",
-            f"{summary.n_readers} readers" + (" (simulated)" if summary.simulated else ""),
+            f"{summary.n_readers} reader{'' if summary.n_readers == 1 else 's'}"
+            + (" (simulated)" if summary.simulated else ""),
             f"{summary.done} of {summary.total} readings" if summary.total else "",
             f"{WORDS[summary.state]} since {day(when)}",
         ]
@@ -106,7 +107,7 @@ def study_page(view: StudyView) -> None:
         if st.button("All studies", icon=":material/arrow_back:", type="tertiary"):
             st.query_params.clear()
             st.rerun()
-        with st.container(horizontal=True, horizontal_alignment="right"):
+        with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
             if view.state != "draft":
                 st.page_link("pages/results.py", label="Results", query_params={"study": str(view.id)})
             if st.button("Copy as a new draft", type="tertiary", icon=":material/content_copy:"):

@@ -49,7 +49,7 @@ _STYLE = """
 .cf .digest { font-family: ui-monospace, "DejaVu Sans Mono", monospace; font-size: 0.92em; }
 .cf .steps { display: flex; flex-wrap: wrap; gap: 0.5rem 1.5rem; margin: 0; padding: 0; list-style: none; }
 /* Streamlit fades captions below the contrast that AA asks for. */
-[data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] p { color: #5b6577; }
+[data-testid="stCaptionContainer"], [data-testid="stImageCaption"] { color: #5b6577; opacity: 1; }
 .cf .muted { color: #5b6577; }
 .cf ul.problems { margin: 0.25rem 0 0; padding-left: 1.2rem; }
 </style>

@@ -159,6 +159,12 @@ def preview_step(view: StudyView) -> None:
         if st.button("Next", icon=":material/chevron_right:", disabled=at == len(pairs) - 1):
             st.session_state[key] = at + 1
             st.rerun()
+        st.link_button(
+            "Rehearse in the reading room",
+            f"/read?rehearse={view.id}",
+            icon=":material/visibility:",
+            help="What readers will see, in an order of its own. Nothing is saved.",
+        )
     pair = pairs[at]
     pair_panel(pair, names.get(pair.arm, pair.arm), view.protocol.reference)
     st.caption("Pictures on this page are 8-bit previews; readers get the exact pixels, sides A and B drawn at random.")
