@@ -63,7 +63,11 @@ class StudyReader(Base):
     """A reader of a study. `label` ("R1") is what results show. `simulated` readers are never mixed up with people."""
 
     __tablename__ = "study_reader"
-    __table_args__ = (UniqueConstraint("study_id", "account_id"), UniqueConstraint("study_id", "label"))
+    # Named by hand: both start with study_id, and one database may not hold two constraints of one name.
+    __table_args__ = (
+        UniqueConstraint("study_id", "account_id", name="uq_study_reader_account"),
+        UniqueConstraint("study_id", "label", name="uq_study_reader_label"),
+    )
     id: Mapped[int] = mapped_column(primary_key=True)
     study_id: Mapped[int] = mapped_column(ForeignKey("study.id"))
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))

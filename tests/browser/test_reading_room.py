@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 from playwright.sync_api import BrowserContext, Page, expect
 
-from db.models import Pair, Reading, Trial
+from db.models import LoginSession, Pair, Reading, Study, Trial, now
 from services.accounts import ensure_account
 from services.workspace import Workspace, open_workspace
 from tests.browser.reading import at_case, finish_case, latest_answers, open_room, sign_in
@@ -242,6 +241,46 @@ def test_an_invitation_link_opens_once(room: tuple[Server, Workspace], context: 
     expect(page.get_by_role("heading", name="This link no longer works")).to_be_visible()
 
 
+def test_an_ended_session_keeps_the_answers_until_the_reader_is_back(
+    room: tuple[Server, Workspace], context: BrowserContext
+) -> None:
+    server, workspace = room
+    page = context.new_page()
+    sign_in(page, server, "reader.four")
+    open_room(page)
+    with workspace.session() as session:
+        session.execute(sa.update(LoginSession).values(revoked_at=now()))
+    page.get_by_label("Rib out of place: in both").click()
+    expect(page.locator(".status")).to_have_text("1 answer waiting to be sent")
+    page.get_by_role("link", name="Sign in again").click()
+    page.get_by_label("Login").fill("reader.four")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    at_case(page, 1)
+    expect(page.locator(".status")).to_contain_text("Saved")
+    assert latest_answers(workspace, "R4")[0]["answers"]["findings"]["rib"] == "both"
+
+
+def test_a_closed_reading_says_that_an_answer_came_too_late(
+    room: tuple[Server, Workspace], context: BrowserContext
+) -> None:
+    server, workspace = room
+    page = context.new_page()
+    sign_in(page, server, "reader.four")
+    open_room(page)
+    with workspace.session() as session:
+        session.execute(sa.update(Study).values(state="closed"))
+    page.get_by_label("Rib out of place: only in A").click()
+    expect(page.get_by_role("alert")).to_contain_text("Case 1 was not saved: This reading has been closed")
+    page.reload()
+    expect(page.get_by_role("alert")).to_contain_text("This reading is closed")
+    expect(page.get_by_label("Rib out of place: in both")).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_label("Rib out of place: only in A")).to_be_disabled()
+    with workspace.session() as session:
+        session.execute(sa.update(Study).values(state="locked"))
+    assert latest_answers(workspace, "R4")[0]["answers"]["findings"]["rib"] == "both"
+
+
 def test_a_researcher_rehearses_without_leaving_a_trace(
     room: tuple[Server, Workspace], context: BrowserContext
 ) -> None:
@@ -262,7 +301,7 @@ def test_a_researcher_rehearses_without_leaving_a_trace(
         assert session.scalar(sa.select(sa.func.count(Reading.id))) == before
 
 
-def test_folder_has_no_stray_output(room: tuple[Server, Workspace]) -> None:
+def test_the_server_logged_no_failure(room: tuple[Server, Workspace]) -> None:
     server, _ = room
     assert "Traceback" not in server.log
-    assert Path(server.folder / "cfreader.sqlite").exists()
+    assert "page error" not in server.log

@@ -253,8 +253,8 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['account_id'], ['account.id'], name=op.f('fk_study_reader_account_id_account')),
     sa.ForeignKeyConstraint(['study_id'], ['study.id'], name=op.f('fk_study_reader_study_id_study')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_study_reader')),
-    sa.UniqueConstraint('study_id', 'account_id', name=op.f('uq_study_reader_study_id')),
-    sa.UniqueConstraint('study_id', 'label', name=op.f('uq_study_reader_study_id'))
+    sa.UniqueConstraint('study_id', 'account_id', name=op.f('uq_study_reader_account')),
+    sa.UniqueConstraint('study_id', 'label', name=op.f('uq_study_reader_label'))
     )
     op.create_table('trial',
     sa.Column('id', sa.Integer(), nullable=False),
