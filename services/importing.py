@@ -77,12 +77,13 @@ def import_images(
     seed: int = 0,
     patient_pattern: str | None = None,
     resplit: bool = False,
+    only: str | None = None,
     actor: str = "system",
 ) -> ImportResult:
     """Imports a file, folder or table as a new data set; bad files are skipped and listed, the rest is imported.
 
     Args:
-        path, layout, seed, patient_pattern, resplit: see `cfcore.images.layouts.plan_import`.
+        path, layout, seed, patient_pattern, resplit, only: see `cfcore.images.layouts.plan_import`.
         name: of the data set; not taken yet.
         progress: called with the share done and a message; what it raises ends the import and undoes it.
         actor: who imports, for the event log.
@@ -92,7 +93,7 @@ def import_images(
             `NothingImported`).
     """
     name = _free_name(workspace, name)
-    plan = plan_import(Path(path), layout, seed=seed, patient_pattern=patient_pattern, resplit=resplit)
+    plan = plan_import(Path(path), layout, seed=seed, patient_pattern=patient_pattern, resplit=resplit, only=only)
     rows: list[Row] = []
     skipped: list[tuple[Item, Reason]] = []
     with _all_or_nothing(workspace) as store:

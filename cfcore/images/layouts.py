@@ -64,6 +64,7 @@ def plan_import(
     seed: int = 0,
     patient_pattern: str | None = None,
     resplit: bool = False,
+    only: str | None = None,
 ) -> ImportPlan:
     """Lists what is to be imported from a file or folder.
 
@@ -83,6 +84,8 @@ def plan_import(
         patient_pattern: regular expression searched in the relative path of files; its first group (or the whole
             match) is the patient.
         resplit: divide anew, even if splits are given.
+        only: take the files in folders of this name alone, so that a table over several sources gives a data set of
+            one (a mixture would let the source give the label away).
 
     Raises:
         ImportRefused: nothing there, no usable table, a split shared by patients, too many labels.
@@ -98,8 +101,11 @@ def plan_import(
         found: Literal["folder", "csv", "dicom"] = "csv"
     else:
         items, problems, found = _folder_items(path, layout, pattern)
+    if only is not None:
+        items = [item for item in items if item.path is not None and only in item.path.parent.parts]
     if not items:
-        raise ImportRefused("No file to import was found at this path.")
+        where = "at this path" if only is None else f"in a folder called {only!r}"
+        raise ImportRefused(f"No file to import was found {where}.")
     _check_labels(items)
     own = sum(item.patient_key_raw.startswith("file:") for item in items)
     if own:

@@ -19,17 +19,47 @@ def import_command(
     path: Annotated[Path, typer.Argument(help="Folder, CSV table, DICOM or image file.")],
     name: Annotated[str, typer.Option(help="Name of the data set.")],
     layout: Annotated[Layout, typer.Option(help="auto, folder, csv or dicom.")] = "auto",
+    only: Annotated[str | None, typer.Option(help="Take the files in folders of this name alone.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the split, where none is given.")] = 0,
+    patient_pattern: Annotated[str | None, typer.Option(help="Regular expression: patient in the file's path.")] = None,
+    resplit: Annotated[
+        bool, typer.Option("--resplit", help="Split anew by patient, even if splits are given.")
+    ] = False,
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
 ) -> None:
     """Import radiographs. Bad files are listed and skipped, the rest is imported."""
-    from services.importing import import_images
+    from services.importing import NothingImported, import_images
 
-    result = import_images(open_workspace(workspace), path, name, layout, progress=terminal_progress(json))
+    try:
+        result = import_images(
+            open_workspace(workspace),
+            path,
+            name,
+            layout,
+            terminal_progress(json),
+            seed=seed,
+            patient_pattern=patient_pattern,
+            resplit=resplit,
+            only=only,
+            actor="command line",
+        )
+    except NothingImported as error:
+        typer.echo("\n".join(f"row {row} ({file}): {reason}" for row, reason, file in error.skipped), err=True)
+        raise
     skipped = [{"row": row, "reason": reason, "file": file} for row, reason, file in result.skipped]
     lines = [f"Imported {result.imported} images as {name!r}."]
     lines += [f"  skipped row {item['row']} ({item['file']}): {item['reason']}" for item in skipped]
-    content = {"dataset": result.dataset_id, "imported": result.imported, "skipped": skipped}
+    lines += [f"  note: {problem}" for problem in result.problems]
+    if result.waiting:
+        lines.append(f"  {result.waiting} images wait for a person's look (text in the pixels?): open the Data page.")
+    content = {
+        "dataset": result.dataset_id,
+        "imported": result.imported,
+        "waiting": result.waiting,
+        "problems": list(result.problems),
+        "skipped": skipped,
+    }
     say(content, json, "\n".join(lines))
 
 

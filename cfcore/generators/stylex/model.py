@@ -127,7 +127,10 @@ def save_stylex(folder: Path, model: StylEx, card: dict[str, Any], discriminator
 
 
 def load_stylex(folder: Path) -> StylEx:
-    """A frozen StylEx from a model folder, its codes stretched by the card's "code_scale" to unit size. Raises ValueError that says what is wrong with the folder."""
+    """A frozen StylEx from a model folder, its codes stretched by the card's "code_scale" to unit size.
+
+    Raises ValueError that says what is wrong with the folder.
+    """
     card = read_card(folder)
     if card.get("kind") != StylEx.kind:
         raise ValueError(f"the model folder holds a {card.get('kind')!r}, not a StylEx generator")

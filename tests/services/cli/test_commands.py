@@ -73,6 +73,9 @@ def test_import_shows_bad_files_by_name_and_takes_the_rest(workspace: Workspace,
     (folder / "NORMAL" / "broken.png").write_bytes(b"not an image")
     found = call("import", str(folder), "--name", "mine")
     assert found["imported"] == 6
+    one = call("import", str(folder), "--name", "one", "--only", "NORMAL", "--layout", "folder")
+    assert (one["imported"], len(one["skipped"])) == (3, 1)  # type: ignore[arg-type]
+    assert "in a folder called 'NOWHERE'" in refused("import", str(folder), "--name", "none", "--only", "NOWHERE")
     assert [row["file"] for row in found["skipped"]] == ["NORMAL/broken.png"]  # type: ignore[index,attr-defined]
 
 
