@@ -9,6 +9,7 @@ from cfcore.training.weights import freeze, load_weights, read_card, save_weight
 
 from .base import Classifier
 from .densenet import BinaryDenseNet
+from .own import load_own
 
 ARCHITECTURES = {BinaryDenseNet.architecture: BinaryDenseNet}
 
@@ -37,6 +38,8 @@ def load_classifier(folder: Path) -> Classifier:
     card = read_card(folder)
     if card.get("kind") != "classifier":
         raise ValueError(f"the model folder holds a {card.get('kind')!r}, not a classifier")
+    if "spec" in card:
+        return load_own(folder, card)
     classifier = build_classifier(card["architecture"], tuple(card["class_names"]), card["size"])
     load_weights(folder, classifier)
     freeze(classifier)
