@@ -18,6 +18,8 @@ from cfcore.reports.svg import forest_svg, scale_bar
 from cfcore.study.resampling import RESAMPLES
 
 MAX_BYTES = 1_000_000
+# Bytes of markup around a picture, generously.
+_FRAME = 400
 _TEMPLATES = Path(__file__).parent / "templates"
 _PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -303,13 +305,17 @@ def study_report(content: ReportContent, *, max_bytes: int = MAX_BYTES) -> str:
     how many. All text is escaped, notes are cleaned to plain text elements. Raises ValueError for a picture
     that is no PNG.
     """
+    bare = _render(content, _Pictures(0))
+    shown = len(content.entries) + sum(len(case.pictures) for case in content.cases)
+    return _render(content, _Pictures(max(max_bytes - len(bare.encode()) - _FRAME * shown, 0)))
+
+
+def _render(content: ReportContent, pictures: _Pictures) -> str:
     rows = {(r["finding"], r["arm"]): r for r in _records(content.findings)}
     arms = [(arm.key, arm.name) for arm in content.protocol.arms]
     findings = [(f.key, f.label) for f in content.protocol.findings]
     notes = {name: _Notes() for name in ("heat", "prevalence", "agreement", "ratings", "cohen")}
-    # Tables and style take their share first; pictures get what is left, the notebook's before the cases'.
-    text = 120_000 + 900 * len(rows) + 1_500 * sum(1 + len(case.readings) for case in content.cases)
-    pictures = _Pictures(max(max_bytes - text, 0))
+    # Before the cases: where room is short, the notebook's pictures come first.
     entries = _entries(content.entries, pictures)
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
