@@ -74,11 +74,11 @@ def choose_run(runs: dict[int, RunView], bar: st.delta_generator.DeltaGenerator)
     start = runs[int(asked)] if asked.isdigit() and int(asked) in runs else next(iter(runs.values()))
     classifiers = list(dict.fromkeys(run.classifier or "" for run in runs.values()))
     with bar:
-        classifier = st.selectbox("Classifier", classifiers, index=classifiers.index(start.classifier or ""), width=210)
+        classifier = st.selectbox("Classifier", classifiers, index=classifiers.index(start.classifier or ""), width=230)
         own = [run.id for run in runs.values() if (run.classifier or "") == classifier]
         begin = own.index(start.id) if start.id in own else 0
         chosen = st.selectbox(
-            "Method and run", own, index=begin, format_func=lambda i: f"{runs[i].name} (run {i})", width=235
+            "Method and run", own, index=begin, format_func=lambda i: f"{runs[i].name} (run {i})", width=275
         )
     if str(chosen) != asked:
         if asked:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import io
+import re
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -186,6 +188,11 @@ def _entry(session: Session, entry_id: int) -> Entry:
 def note_html(note: str) -> str:
     """Markdown as HTML; raw HTML in it is shown as text, and links that run code are dropped."""
     return str(MarkdownIt("js-default").render(note))
+
+
+def note_text(note: str) -> str:
+    """Markdown as plain words on one line."""
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", note_html(note))).split())
 
 
 def export_entries(workspace: Workspace, study_id: int) -> list[dict[str, Any]]:

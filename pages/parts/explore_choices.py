@@ -10,7 +10,7 @@ import streamlit as st
 from pages.parts import layout
 from pages.parts.who import workspace
 from services.explore import ImageChoice, OpenEngine, image_choices, thumbnail
-from services.notebook import list_entries, picture
+from services.notebook import list_entries, note_text, picture
 from services.runs import RunView
 
 SPLITS = {"": "All splits", "test": "Test", "val": "Validation", "train": "Training"}
@@ -140,7 +140,8 @@ def recent_entries() -> None:
     for entry in entries:
         png = picture(workspace(), entry.id)
         data = f'<img alt="" src="data:image/png;base64,{base64.b64encode(png).decode()}">' if png else ""
-        note = entry.note if len(entry.note) <= 80 else entry.note[:79] + "…"
+        words = note_text(entry.note)
+        note = words if len(words) <= 80 else words[:79] + "…"
         layout.html(
             f'<div class="kept">{data}<div><b>{layout.escape(entry.title)}</b>'
             f"<span>{layout.escape(note)}</span></div></div>"

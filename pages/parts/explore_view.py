@@ -72,6 +72,7 @@ def viewer(choice: Choice, opened: OpenEngine) -> None:
             low,
             high,
             step=step_of(low, high),
+            format="%+.1f",
             key=degree_key(choice),
         )
         play = st.button("Play", icon=":material/play_arrow:", help="From the original to this degree")
@@ -251,18 +252,21 @@ def export_button(choice: Choice) -> None:
 
 def keep_button(choice: Choice, opened: OpenEngine) -> None:
     """Keep this view, with a title and a note, as the last entry of the notebook."""
-    with st.popover("Keep in notebook", type="primary", icon=":material/bookmark_add:"):
-        own = f"{choice.key}-{choice.image_id}"
+    times = st.session_state.setdefault("kept-views", 0)
+    # Another key after every keep: the popover closes and its fields are empty again.
+    with st.popover("Keep in notebook", type="primary", icon=":material/bookmark_add:", key=f"keep-{times}"):
+        own = f"{choice.key}-{choice.image_id}-{times}"
         title = st.text_input("Title", placeholder="Direction and degree, if empty", key=f"title-{own}")
         note = st.text_area("Note (Markdown)", placeholder="What do you see?", key=f"note-{own}")
         if st.button("Keep", type="primary"):
             degree = degree_of(choice, opened)
-            title = title or f"{choice.direction or opened.engine.title} {degree:+g}"
+            title = title or f"{choice.direction or opened.engine.title}, degree {degree:+g}"
             png = view_picture(seen(choice, degree))
             try:
                 keep(workspace(), "explore", title, settings_of(choice, degree), note=note, picture=png, author=actor())
             except EntryRefused as error:
                 st.error(str(error).capitalize())
                 return
+            st.session_state["kept-views"] = times + 1
             st.toast("Kept in the notebook.", icon=":material/check:")
             st.rerun()

@@ -214,9 +214,11 @@ def settings_table(view: RunView) -> None:
 
 def keep_button(view: RunView) -> None:
     """Keep the run as a notebook entry, with its first pair or its sample grid as the picture."""
-    with st.popover("Keep in notebook", icon=":material/bookmark_add:"):
-        title = st.text_input("Title", view.name, key=f"keep-title-{view.id}")
-        note = st.text_area("Note (Markdown)", key=f"keep-note-{view.id}", placeholder="What this run shows")
+    times = st.session_state.setdefault("kept-runs", 0)
+    # Another key after every keep: the popover closes and its fields are empty again.
+    with st.popover("Keep in notebook", icon=":material/bookmark_add:", key=f"keep-{times}"):
+        title = st.text_input("Title", view.name, key=f"keep-title-{view.id}-{times}")
+        note = st.text_area("Note (Markdown)", key=f"keep-note-{view.id}-{times}", placeholder="What this run shows")
         if st.button("Keep", type="primary"):
             found = gallery(workspace(), view.id, page_size=1).pairs if view.kind == "explain" else ()
             picture = pair_picture(workspace(), view.id, found[0].image_id) if found else grid(workspace(), view)
@@ -233,4 +235,6 @@ def keep_button(view: RunView) -> None:
             except EntryRefused as error:
                 st.error(str(error).capitalize())
                 return
+            st.session_state["kept-runs"] = times + 1
             st.toast("Kept in the notebook.", icon=":material/check:")
+            st.rerun()

@@ -36,10 +36,10 @@ def test_the_address_chooses_and_the_view_is_kept(workspace: Workspace, monkeypa
     next(button for button in page.button if button.label == "Keep").click().run()
     assert not page.exception
     entry = list_entries(workspace)[0]
-    assert (entry.title, entry.note, entry.page) == ("down +2", "nothing yet", "explore")
+    assert (entry.title, entry.note, entry.page) == ("down, degree +2", "nothing yet", "explore")
     assert entry.query["direction"] == "down" and entry.query["degree"] == "2.0" and entry.query["run"] == str(run_id)
     assert (picture(workspace, entry.id) or b"").startswith(b"\x89PNG")
-    assert "down +2" in text_of(page)
+    assert "down, degree +2" in text_of(page)
 
 
 def test_directions_and_images_are_buttons(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:

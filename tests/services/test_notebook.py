@@ -111,3 +111,7 @@ def test_the_download_holds_text_and_pictures(workspace: Workspace) -> None:
         text.index("## 1. one") < text.index("![one](pictures/1.png)") < text.index("*look*") < text.index("## 2. two")
     )
     assert "- degree: `4.0`" in text
+
+
+def test_a_note_in_one_line() -> None:
+    assert notebook.note_text("# Seen\n\n**a** < b\n- c") == "Seen a < b c"
