@@ -15,7 +15,7 @@ from cfcore.study.protocol import Protocol
 from cfcore.study.schedule import Trial as PlannedTrial
 from cfcore.study.simulated import SimulatedReader, simulate_study
 from db.models import Account, Dataset, Entry, Image, Reading, Run, Study, StudyReader, Trial
-from services.accounts import DEMO_LOGINS, create_reader, ensure_account, invite_reader
+from services.accounts import DEMO_LOGINS, ensure_account, invite_reader
 from services.answers import checked, is_complete
 from services.demo_truth import describe_truth, truth_of
 from services.importing import import_phantom
@@ -24,7 +24,7 @@ from services.notebook import keep
 from services.pairs import make_pairs
 from services.runs import run_view, start_run
 from services.schedule import write_trials
-from services.studies import close_study, create_study, lock_study, protocol_of, update_draft
+from services.studies import close_study, create_study, lock_study, protocol_of, study_view, update_draft
 from services.workspace import Workspace
 
 Progress = Callable[[float, str], None]
@@ -111,11 +111,12 @@ def _in_use(workspace: Workspace) -> bool:
 def _dataset(workspace: Workspace, size: int, n_images: int, progress: Progress) -> int:
     with workspace.session() as session:
         found = session.scalar(sa.select(Dataset.id).where(Dataset.name == DATASET))
-    if found is not None:
-        return found
-    dataset_id = import_phantom(
-        workspace, DATASET, n_images, size, SEED, PATHOLOGY, progress=progress, actor=ACTOR
-    ).dataset_id
+    dataset_id = (
+        found
+        or import_phantom(
+            workspace, DATASET, n_images, size, SEED, PATHOLOGY, progress=progress, actor=ACTOR
+        ).dataset_id
+    )
     # No image of this set was seen in training, so none is needed as training data here: a few rank the directions
     # (val), all others can be read (test).
     with workspace.session() as session:
@@ -164,34 +165,29 @@ def _until_done(workspace: Workspace, run_id: int, progress: Progress) -> None:
         raise DemoRefused(f"The demo's run ended as “{run.state}”: {run.message} Run `cfreader demo` again.")
 
 
-def _study(workspace: Workspace, title: str) -> tuple[int, str] | None:
+def _locked(workspace: Workspace, run_id: int, title: str, notes: str, progress: Progress, **settings: Any) -> int:
+    """The study called `title`, made and locked as far as that is not done yet (an earlier call may have been cut)."""
     with workspace.session() as session:
-        row = session.execute(sa.select(Study.id, Study.state).where(Study.title == title)).first()
-    return (row[0], row[1]) if row else None
-
-
-def _draft(workspace: Workspace, run_id: int, title: str, progress: Progress, **settings: Any) -> int:
-    study_id = create_study(workspace, run_id, actor=ACTOR, title=title, findings=PATHOLOGY, **settings)
-    make_pairs(workspace, study_id, actor=ACTOR, progress=progress)
+        study_id = session.scalar(sa.select(Study.id).where(Study.title == title))
+    if study_id is None:
+        study_id = create_study(workspace, run_id, actor=ACTOR, title=title, findings=PATHOLOGY, **settings)
+    view = study_view(workspace, study_id)
+    if view.state == "draft":
+        if not view.pairs:
+            make_pairs(workspace, study_id, actor=ACTOR, progress=progress)
+        update_draft(workspace, study_id, actor=ACTOR, notes=notes)
+        lock_study(workspace, study_id, actor=ACTOR)
     return study_id
 
 
 def _finished_study(workspace: Workspace, run_id: int, progress: Progress) -> int:
-    found = _study(workspace, FINISHED)
-    if found and found[1] == "closed":
-        return found[0]
-    study_id = (
-        found[0]
-        if found
-        else _draft(
-            workspace, run_id, FINISHED, progress, seed=3, n_per_arm=10, reader_title="Chest radiographs, series 1"
-        )
-    )
-    if not found or found[1] == "draft":
-        update_draft(workspace, study_id, actor=ACTOR, notes=describe_truth(READERS))
-        lock_study(workspace, study_id, actor=ACTOR)
-    _simulate(workspace, study_id)
-    close_study(workspace, study_id, actor=ACTOR)
+    notes, title = describe_truth(READERS), "Chest radiographs, series 1"
+    study_id = _locked(workspace, run_id, FINISHED, notes, progress, seed=3, n_per_arm=10, reader_title=title)
+    view = study_view(workspace, study_id)
+    if not view.readers:
+        _simulate(workspace, study_id)
+    if view.state != "closed":
+        close_study(workspace, study_id, actor=ACTOR)
     return study_id
 
 
@@ -233,20 +229,9 @@ def _reading(trial: Trial, answer: dict[str, Any], protocol: Protocol, stored: d
 
 
 def _waiting_study(workspace: Workspace, run_id: int, progress: Progress) -> None:
-    found = _study(workspace, WAITING)
-    study_id = (
-        found[0]
-        if found
-        else _draft(
-            workspace, run_id, WAITING, progress, seed=8, n_per_arm=4, reader_title="Chest radiographs, series 2"
-        )
-    )
-    if not found or found[1] == "draft":
-        lock_study(workspace, study_id, actor=ACTOR)
-    create_reader(workspace, DEMO_LOGINS["reader"], "Demo reader", ACTOR)
-    with workspace.session() as session:
-        invited = session.scalar(sa.select(StudyReader.id).where(StudyReader.study_id == study_id))
-    if invited is None:
+    notes, title = "Demo study: waits for the demo reader.", "Chest radiographs, series 2"
+    study_id = _locked(workspace, run_id, WAITING, notes, progress, seed=8, n_per_arm=4, reader_title=title)
+    if not study_view(workspace, study_id).readers:
         invite_reader(workspace, study_id, DEMO_LOGINS["reader"], "Demo reader", ACTOR)
 
 
