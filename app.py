@@ -14,6 +14,7 @@ from routes import all_routes
 from routes.guard import Guard
 from routes.script_errors import quiet_streamlit_log, show_plain_error
 from services.accounts import first_link
+from services.models import register_shipped
 from services.serving import workspace
 
 # Until the first st.navigation of a process Streamlit would run a file of pages/ by its bare address, without
@@ -23,14 +24,17 @@ PagesManager.uses_pages_directory = False
 
 @contextlib.asynccontextmanager
 async def lifespan(_: st.App) -> AsyncIterator[None]:
-    """Open the workspace, print the first researcher's link where one is needed, keep one worker running."""
+    """Open the workspace, enter the shipped models, print the first researcher's link where one is needed, and keep
+    one worker running."""
     from services.worker import start_worker
 
     quiet_streamlit_log()
     opened = await to_thread.run_sync(workspace)
+    await to_thread.run_sync(register_shipped, opened)
     if path := await to_thread.run_sync(first_link, opened):
         port = st.get_option("server.port")
-        print(f"\n  No researcher has a password yet. Set one here (works once):\n  http://localhost:{port}{path}\n")
+        link = f"http://localhost:{port}{path}"
+        print(f"\n  No researcher has a password yet. Set one here (works once):\n  {link}\n", flush=True)
     worker = await to_thread.run_sync(start_worker, opened)
     try:
         yield
