@@ -131,3 +131,23 @@ def test_an_upload_is_gone_afterwards(workspace: Workspace) -> None:
 
 def test_the_example_is_shown_in_the_editor() -> None:
     assert "class_names" in example_spec()
+
+
+def test_the_command_line_adds_a_classifier_and_tells_errors_in_one_line(
+    workspace: Workspace, weights: Path, tmp_path: Path
+) -> None:
+    import typer
+    from typer.testing import CliRunner
+
+    from services.cli.own import add_classifier as command
+
+    app = typer.Typer()
+    app.command()(command)
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(DENSE)
+    arguments = [str(weights), "--name", "Net", "--spec", str(spec), "--workspace", str(workspace.folder)]
+    done = CliRunner().invoke(app, [*arguments, "--json"])
+    assert json.loads(done.stdout)["name"] == "Net"
+    again = CliRunner().invoke(app, arguments)
+    assert again.exit_code == 1
+    assert again.stderr.count("\n") == 1 and "already" in again.stderr
