@@ -14,6 +14,7 @@ from routes import all_routes
 from routes.guard import Guard
 from routes.script_errors import quiet_streamlit_log, show_plain_error
 from services.accounts import first_link
+from services.importing import clean_up
 from services.models import register_shipped
 from services.serving import workspace
 
@@ -24,12 +25,13 @@ PagesManager.uses_pages_directory = False
 
 @contextlib.asynccontextmanager
 async def lifespan(_: st.App) -> AsyncIterator[None]:
-    """Open the workspace, enter the shipped models, print the first researcher's link where one is needed, and keep
-    one worker running."""
+    """Open the workspace and clear what killed imports left, enter the shipped models, print the first researcher's
+    link where one is needed, and keep one worker running."""
     from services.worker import start_worker
 
     quiet_streamlit_log()
     opened = await to_thread.run_sync(workspace)
+    await to_thread.run_sync(clean_up, opened)
     await to_thread.run_sync(register_shipped, opened)
     if path := await to_thread.run_sync(first_link, opened):
         port = st.get_option("server.port")
