@@ -192,7 +192,8 @@ def note_html(note: str) -> str:
 
 def note_text(note: str) -> str:
     """Markdown as plain words on one line."""
-    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", note_html(note))).split())
+    blocks = re.sub(r"</?(p|li|ul|ol|h\d|br|hr|pre|blockquote|table|tr|td|th)\b[^>]*>", " ", note_html(note))
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", "", blocks)).split())
 
 
 def export_entries(workspace: Workspace, study_id: int) -> list[dict[str, Any]]:

@@ -84,19 +84,15 @@ def viewer(choice: Choice, opened: OpenEngine) -> None:
     if choice.direction is not None:
         st.query_params["direction"] = choice.direction
     chart = st.empty()
-    if play:
-        with place:
-            frame = st.empty()
-        for i in range(FRAMES):
-            started = time.monotonic()
-            with frame.container():
-                pictures(seen(choice, degree * i / FRAMES), opened, reconstructed)
-            time.sleep(max(0.0, FRAME_SECONDS - (time.monotonic() - started)))
+    # Always through one placeholder: pictures of another frame replace these instead of standing below them.
+    frame = place.empty()
+    for i in range(FRAMES if play else 0):
+        started = time.monotonic()
         with frame.container():
-            pictures(seen(choice, degree), opened, reconstructed)
-    else:
-        with place:
-            pictures(seen(choice, degree), opened, reconstructed)
+            pictures(seen(choice, degree * i / FRAMES), opened, reconstructed)
+        time.sleep(max(0.0, FRAME_SECONDS - (time.monotonic() - started)))
+    with frame.container():
+        pictures(seen(choice, degree), opened, reconstructed)
     line = curve(workspace(), choice.run_id, choice.image_id, choice.direction, choice.rendering)  # type: ignore[arg-type]
     chart.plotly_chart(
         curve_figure(line, degree, opened.target_name),

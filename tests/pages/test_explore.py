@@ -32,6 +32,9 @@ def test_the_address_chooses_and_the_view_is_kept(workspace: Workspace, monkeypa
     assert "Difference to the reconstruction" not in text_of(page)
     page.slider[0].set_value(2.0).run()
     assert ">flipped<" not in text_of(page)
+    monkeypatch.setattr("pages.parts.explore_view.FRAME_SECONDS", 0.0)
+    next(button for button in page.button if button.label == "Play").click().run()
+    assert not page.exception and text_of(page).count("<b>Counterfactual</b>") == 1
     next(area for area in page.text_area if area.label == "Note (Markdown)").set_value("nothing yet")
     next(button for button in page.button if button.label == "Keep").click().run()
     assert not page.exception

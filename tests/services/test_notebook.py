@@ -114,4 +114,4 @@ def test_the_download_holds_text_and_pictures(workspace: Workspace) -> None:
 
 
 def test_a_note_in_one_line() -> None:
-    assert notebook.note_text("# Seen\n\n**a** < b\n- c") == "Seen a < b c"
+    assert notebook.note_text("# Seen\n\n**a**; 1 < 2\n- c") == "Seen a; 1 < 2 c"
