@@ -9,7 +9,7 @@ import streamlit as st
 
 from cfcore.reports.colours import css, shade
 from cfcore.reports.figures import agreement_forest, time_per_case
-from cfcore.reports.numbers import decimal, number, percent, with_spread
+from cfcore.reports.numbers import decimal, number, percent, spread, with_spread
 from pages.parts import layout
 from pages.parts.heat import heat_table
 from services.results import StudyResults
@@ -69,7 +69,7 @@ def findings_tab(found: StudyResults) -> None:
             alt="Gwet AC1 with interval per finding and arm",
         )
     with st.expander("All numbers", icon=":material/table_rows:"):
-        all_numbers(found.findings)
+        all_numbers(found.findings.assign(arm_name=found.findings["arm"].map(dict(arms_of(found)))))
 
 
 def all_numbers(table: pd.DataFrame) -> None:
@@ -83,17 +83,17 @@ def all_numbers(table: pd.DataFrame) -> None:
         rows.append(
             (
                 record["label"],
-                record["arm_name"],
+                layout.Safe(f"<nobr>{layout.escape(record['arm_name'])}</nobr>"),
                 str(record["readings"]),
                 str(record["cannot"]),
-                with_spread(record, "prevalence_original", share=True),
-                with_spread(record, "prevalence_counterfactual", share=True),
-                with_spread(record, "difference", share=True),
-                with_spread(record, "raw_agreement"),
-                with_spread(record, "ac1"),
-                with_spread(record, "fleiss"),
-                with_spread(record, "alpha"),
-                with_spread(record, "brennan_prediger"),
+                _stacked(record, "prevalence_original", share=True),
+                _stacked(record, "prevalence_counterfactual", share=True),
+                _stacked(record, "difference", share=True),
+                _stacked(record, "raw_agreement"),
+                _stacked(record, "ac1"),
+                _stacked(record, "fleiss"),
+                _stacked(record, "alpha"),
+                _stacked(record, "brennan_prediger"),
                 f"{decimal(positive)} / {decimal(negative)}",
             )
         )
@@ -103,6 +103,13 @@ def all_numbers(table: pd.DataFrame) -> None:
         "absolute prevalence. Agreement is on “appears”. Pos. / neg.: specific agreement. Intervals 95 %. “–” where "
         "the readings do not define a number, e.g. kappa when nobody ever ticks."
     )
+
+
+def _stacked(record: dict[str, Any], name: str, *, share: bool = False) -> layout.Safe:
+    """A number with its interval below it, so that thirteen columns fit."""
+    value = percent(record[name]) if share else decimal(record[name])
+    below = layout.escape(spread(record, name, share=share))
+    return layout.Safe(f'<nobr>{layout.escape(value)}</nobr><br><nobr class="muted">{below}</nobr>')
 
 
 def ratings_tab(found: StudyResults) -> None:
