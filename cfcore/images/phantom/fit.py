@@ -15,7 +15,9 @@ from torch.nn import functional
 
 from .anatomy import FACTORS, stream
 from .factors import RANGES, VERSION, Factors, Patient
-from .measure import SCALES, SIDE, TARGETS, WEIGHTS, Gauge, likeness_model
+from .frame import Frame
+from .geometry import LEFT, RIGHT, SIGN, geometry
+from .measure import SCALES, SIDE, TARGETS, WEIGHTS, Callipers, Gauge, likeness_model, ratio
 from .render import render
 
 FIRST_SEED = 900_000_000  # beyond the patients of the data sets of seeds below 900
@@ -122,11 +124,69 @@ def fit(images: torch.Tensor, truth: torch.Tensor, seed: int, epochs: int, batch
     return net.eval()
 
 
+def borders(patient: Patient) -> list[float]:
+    """True x positions (share of the image) of the heart borders and chest walls, as `Callipers` finds them."""
+    g = geometry(patient)
+    frame = Frame.of(g, 8)
+    found = []
+    for side in (RIGHT, LEFT):
+        k = int(g.heart[side].argmax())
+        found.append((g.shift[k] + SIGN[side] * g.heart[side, k], g.v[k]))
+    k = int(g.cage.argmax())
+    found += [(SIGN[side] * g.cage[k], g.v[k]) for side in (RIGHT, LEFT)]
+    return [float(x) for x in frame.place(np.array(found).T)[0]]
+
+
+def visible(truth: torch.Tensor) -> torch.Tensor:
+    """Indices of the images with fluid to less than a sixth of the height, and every eighth other one."""
+    fluid = truth[:, [TARGETS.index("effusion_left"), TARGETS.index("effusion_right")]].max(1).values
+    return torch.nonzero((fluid < 1 / 6) | (torch.arange(len(truth)) % 8 == 0))[:, 0]
+
+
+def fit_callipers(
+    images: torch.Tensor,
+    where: torch.Tensor,
+    ratios: torch.Tensor,
+    seed: int,
+    epochs: int,
+    net: Callipers | None = None,
+    rate: float = 8e-3,
+    batch: int = 64,
+) -> Callipers:
+    """Train callipers (new, or `net` further) on (n, 64, 64) images, (n, 4) border positions, (n,) ratios."""
+    generator = torch.Generator().manual_seed(seed)
+    torch.manual_seed(seed)
+    net = net or Callipers()
+    optimiser = torch.optim.AdamW(net.parameters(), lr=3e-3, weight_decay=1e-4)
+    steps = epochs * (len(images) // batch)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps, pct_start=0.2)
+    net.train()
+    for epoch in range(epochs):
+        order = torch.randperm(len(images), generator=generator)
+        errors = []
+        for k in range(0, len(order) - batch + 1, batch):
+            index = order[k : k + batch]
+            seen = _augment(images[index].float(), generator)
+            with torch.autocast("cpu", torch.bfloat16):
+                maps = net.maps(seen)
+            found = net.positions(maps)
+            error = (ratio(found) - ratios[index]).abs().mean()
+            loss = error + (found - where[index]).abs().mean()
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+            errors.append(float(error.detach()))
+        print(f"callipers, epoch {epoch + 1} of {epochs}: mean error {np.mean(errors):.4f}", flush=True)
+    return net.eval()
+
+
 def main() -> None:
     """Render, train, store."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=12_000)
     parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--callipers", type=int, default=7, help="epochs of the callipers, first stage")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--cache", type=Path, help="file that keeps the rendered images between runs")
     parser.add_argument("--out", type=Path, default=WEIGHTS)
@@ -139,7 +199,15 @@ def main() -> None:
         if options.cache:
             torch.save({"images": images, "truth": truth}, options.cache)
     net = fit(images, truth, options.seed, options.epochs)
+    where = torch.tensor([borders(wide_patient(FIRST_SEED + i)) for i in range(len(images))])
+    callipers = fit_callipers(images, where, truth[:, 0], options.seed, options.callipers)
+    # Then mostly on hearts that are not drowned: guessing a hidden border blurs the sight of a free one.
+    clear = visible(truth)
+    callipers = fit_callipers(
+        images[clear], where[clear], truth[clear, 0], options.seed + 1, options.callipers + 1, callipers, 4e-3
+    )
     tensors = {f"gauge.{k}": v.half().contiguous() for k, v in net.state_dict().items()}
+    tensors |= {f"callipers.{k}": v.half().contiguous() for k, v in callipers.state_dict().items()}
     tensors |= likeness_model(images.float())
     settings = {"phantom": VERSION, "images": len(images), "epochs": options.epochs, "seed": options.seed}
     save_file(tensors, options.out, metadata={"settings": json.dumps(settings), "targets": json.dumps(TARGETS)})
