@@ -12,8 +12,8 @@ from cfcore.reports.content import CaseReading, Picture, ReportCase, ReportConte
 from cfcore.reports.html import study_report
 from cfcore.study.agreement import cohen_pairs
 from cfcore.study.shaping import readings_only, wide
-from db.events import record
 from db.models import now
+from services.log import log_event
 from services.notebook import export_entries
 from services.pairs import pair_units
 from services.pictures import thumbnail_png
@@ -51,8 +51,7 @@ def write_report(workspace: Workspace, study_id: int, *, actor: str = "system") 
         limitations=limitations(found),
         interim=found.interim,
     )
-    with workspace.session() as session:
-        record(session, actor, "report written", f"study {study_id}", readings=found.headline.readings_done)
+    log_event(workspace, actor, "report written", f"study {study_id}", readings=found.headline.readings_done)
     return study_report(content, max_bytes=MAX_BYTES)
 
 

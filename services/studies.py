@@ -28,6 +28,7 @@ from cfcore.study.protocol import (
 )
 from db.events import record
 from db.models import Run, Study, now
+from services.log import log_event
 from services.study_views import (
     PairView,
     ReaderView,
@@ -220,9 +221,11 @@ def preview(workspace: Workspace, study_id: int, *, actor: str) -> tuple[PairVie
             raise StudyRefused("List the findings first: they are fixed before anything is shown.")
         if not study.pairs:
             raise StudyRefused("No pairs are made yet: choose images and arms first.")
-        if study.state == "draft" and not was_previewed(session, study_id):
-            record(session, actor, "study previewed", f"study {study_id}", pairs=len(study.pairs))
-        return tuple(pair_view(pair) for pair in study.pairs)
+        first_look = study.state == "draft" and not was_previewed(session, study_id)
+        pairs = tuple(pair_view(pair) for pair in study.pairs)
+    if first_look:
+        log_event(workspace, actor, "study previewed", f"study {study_id}", pairs=len(pairs))
+    return pairs
 
 
 def lock_study(workspace: Workspace, study_id: int, *, actor: str) -> str:

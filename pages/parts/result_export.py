@@ -7,7 +7,7 @@ import streamlit as st
 from pages.parts import layout
 from pages.parts.who import actor, workspace
 from services.notebook import EntryRefused, keep
-from services.reporting import export_codebook, export_csv, file_stem, write_report
+from services.reporting import export_codebook, export_csv, export_ratings, file_stem, write_report
 from services.result_picture import findings_png
 from services.results import StudyResults
 
@@ -44,7 +44,7 @@ def keep_button(found: StudyResults) -> None:
 def export_tab(found: StudyResults) -> None:
     """The report as one HTML file, the readings as a tidy table with its codebook."""
     study = found.study
-    stem = file_stem(study)
+    stem, who = file_stem(study), actor()
     columns = st.columns(3)
     with columns[0].container(border=True, height="stretch"):
         st.markdown("**Report**")
@@ -53,16 +53,21 @@ def export_tab(found: StudyResults) -> None:
             "notebook entries linked to the study, versions, limitations. Opens anywhere, prints well."
         )
         st.download_button(
-            "Report (HTML)", lambda: write_report(workspace(), study.id), f"{stem}-report.html", "text/html",
+            "Report (HTML)", lambda: write_report(workspace(), study.id, actor=who), f"{stem}-report.html", "text/html",
             type="primary", on_click="ignore", icon=":material/description:",
         )  # fmt: skip
     with columns[1].container(border=True, height="stretch"):
         st.markdown("**Readings**")
-        st.write("Tidy CSV, one row per reader, case and question, decoded and as answered. Numbers instead of names.")
-        st.download_button(
-            "Readings (CSV)", lambda: export_csv(workspace(), study.id), f"{stem}-readings.csv", "text/csv",
-            on_click="ignore", icon=":material/table:",
-        )  # fmt: skip
+        st.write("Tidy CSV, one row per reader, case and question, as answered and decoded. Numbers instead of names.")
+        with st.container(horizontal=True):
+            st.download_button(
+                "Findings (CSV)", lambda: export_csv(workspace(), study.id), f"{stem}-findings.csv", "text/csv",
+                on_click="ignore", icon=":material/table:",
+            )  # fmt: skip
+            st.download_button(
+                "Ratings (CSV)", lambda: export_ratings(workspace(), study.id), f"{stem}-ratings.csv", "text/csv",
+                on_click="ignore", icon=":material/table:",
+            )  # fmt: skip
     with columns[2].container(border=True, height="stretch"):
         st.markdown("**Codebook**")
         st.write("What every column of the readings means, with its values.")

@@ -52,6 +52,20 @@ def test_a_draft_goes_from_questions_to_readers(
     assert any("/invite/" in code.value for code in page.code)
 
 
+def test_questions_are_saved_and_replaced_by_a_list_of_the_paper(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, draft: int
+) -> None:
+    page = app(monkeypatch, "studies", study=str(draft))
+    before = study_view(workspace, draft).protocol
+    next(button for button in page.button if button.label == "Save questions").click().run()
+    assert not page.exception
+    assert study_view(workspace, draft).protocol == before
+    page.selectbox[0].set_value("atelectasis").run()
+    next(button for button in page.button if button.label == "Use this list").click().run()
+    assert not page.exception
+    assert study_view(workspace, draft).protocol.findings[0].label == "Mediastinal shift"
+
+
 def test_a_title_that_breaks_the_blinding_bars_the_lock(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch, draft: int
 ) -> None:
