@@ -307,20 +307,22 @@ def _curve(
     inner = np.linspace(degrees[place], degrees[place + 1], FINE_POINTS + 2)
     inner_p = np.concatenate([probabilities[ends][:1], along(inner[1:-1]), probabilities[ends][1:]])
     finer = _nearest_change(inner, inner_p) or 0
-    odds = np.clip(inner_p[finer : finer + 2], 1e-6, 1 - 1e-6)
-    before, after = np.log(odds / (1 - odds))
-    share = float(np.clip(before / (before - after), 0, 1))
-    return Curve(degrees, probabilities, float(inner[finer] + share * (inner[finer + 1] - inner[finer])))
+    return Curve(degrees, probabilities, float(_crossings(inner, inner_p)[finer]))
+
+
+def _crossings(degrees: npt.NDArray[np.float64], probabilities: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Per pair of neighbours, where the straight line between their log-odds crosses 0; nan where it does not."""
+    odds = np.clip(probabilities, 1e-6, 1 - 1e-6)
+    margins = np.log(odds / (1 - odds))
+    crosses = (probabilities[1:] > 0.5) != (probabilities[:-1] > 0.5)
+    gaps = np.where(crosses, margins[:-1] - margins[1:], 1.0)
+    return np.where(crosses, degrees[:-1] + margins[:-1] / gaps * np.diff(degrees), np.nan)
 
 
 def _nearest_change(degrees: npt.NDArray[np.float64], probabilities: npt.NDArray[np.float64]) -> int | None:
     """The i, nearest to degree 0, for which the probability crosses 0.5 between degrees i and i + 1."""
-    above = probabilities > 0.5
-    places = np.flatnonzero(above[1:] != above[:-1])
-    if len(places) == 0:
-        return None
-    distance = np.minimum(np.abs(degrees[places]), np.abs(degrees[places + 1]))
-    return int(places[np.argmin(distance)])
+    distance = np.abs(_crossings(degrees, probabilities))
+    return None if np.isnan(distance).all() else int(np.nanargmin(distance))
 
 
 @lru_cache(maxsize=KEPT_IMAGES)

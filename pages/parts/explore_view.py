@@ -31,7 +31,9 @@ STYLE = """
 .st-key-directions button::after { position: absolute; right: 0.6rem; color: #5b6577; font-weight: 400;
   font-size: 0.93rem; }
 .st-key-pictures img { border-radius: 6px; background: #000; width: 100%; }
-.cf .legend { display: flex; justify-content: space-between; gap: 0.5rem; flex-wrap: wrap; font-size: 0.93rem; }
+.cf .legend { display: flex; justify-content: space-between; gap: 0.2rem 0.4rem; flex-wrap: wrap;
+  font-size: 0.88rem; }
+.cf .legend .chip { font-size: 0.75rem; }
 .cf .legend span { color: #5b6577; font-variant-numeric: tabular-nums; }
 .cf .legend .blue { color: #2166ac; } .cf .legend .red { color: #b2182b; }
 .cf .kept { display: flex; gap: 0.6rem; align-items: flex-start; margin-top: 0.6rem; font-size: 0.86rem; }

@@ -7,6 +7,7 @@ import io
 import numpy as np
 import pytest
 import sqlalchemy as sa
+import torch
 from PIL import Image as Pillow
 
 from db.models import Counterfactual, Image, Run
@@ -66,6 +67,23 @@ def test_the_curve_marks_the_degree_that_flips(workspace: Workspace, rendering: 
     at = explore(workspace, run_id, image.id, direction, sign * (need + 0.05), rendering)  # type: ignore[arg-type]
     before = explore(workspace, run_id, image.id, direction, sign * (need - 0.05), rendering)  # type: ignore[arg-type]
     assert at.flipped and not before.flipped
+
+
+@pytest.mark.parametrize(("low", "high"), [(-3.0, 1.2), (-0.7, 3.0), (-9.9, 7.0), (-5.0, 40.0)])
+def test_of_two_flips_the_one_nearer_to_the_original_is_marked(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, low: float, high: float
+) -> None:
+    run_id = explained(workspace, shift_engine.scene(workspace, images=2))
+    image = an_image(workspace, run_id)
+
+    def valley(
+        self: shift_engine.Shift, images: object, target: int, degrees: torch.Tensor, **_: object
+    ) -> torch.Tensor:
+        return torch.maximum(low - degrees, degrees - high)[None].sigmoid()
+
+    monkeypatch.setattr(shift_engine.Shift, "probabilities_along", valley)
+    found = curve(workspace, run_id, image.id, "up")
+    assert found.flips_at == pytest.approx(min(low, high, key=abs), abs=0.01)
 
 
 def test_no_flip_within_the_range_is_said(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
