@@ -147,9 +147,9 @@ def looks_panel() -> None:
         with st.container(horizontal=True):
             if st.button("Approve", type="primary", icon=":material/check:", shortcut="a"):
                 decide(image.id, approve=True)
-            if st.button("Reject and delete its pixels", icon=":material/delete:", shortcut="r"):
+            if st.button("Reject and delete its pixels", icon=":material/delete:", shortcut="x"):
                 decide(image.id, approve=False)
-        st.caption("Keys: A approves, R rejects. Both are logged.")
+        st.caption("Keys: A approves, X rejects. Both are logged.")
 
 
 def decide(image_id: int, approve: bool) -> None:
