@@ -54,9 +54,9 @@ def test_phantoms_are_measurable() -> None:
     assert np.mean([m.measurable for m in held_out()[1]]) > 0.97
 
 
-def test_cardiothoracic_ratio_is_measured() -> None:
+def test_cardiothoracic_ratio_within_a_hundredth() -> None:
     true, read = _pairs("cardiothoracic_ratio")
-    assert np.abs(true - read).mean() <= 0.015
+    assert np.abs(true - read).mean() <= 0.01
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
