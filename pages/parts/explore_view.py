@@ -6,6 +6,7 @@ import time
 
 import plotly.graph_objects as go
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from pages.parts import layout
 from pages.parts.explore_choices import Choice
@@ -86,6 +87,8 @@ def viewer(choice: Choice, opened: OpenEngine) -> None:
     if choice.direction is not None:
         st.query_params["direction"] = choice.direction
     chart = st.empty()
+    if play:
+        draw_curve(chart, choice, opened, degree)
     # Always through one placeholder: pictures of another frame replace these instead of standing below them.
     frame = place.empty()
     for i in range(FRAMES if play else 0):
@@ -95,15 +98,25 @@ def viewer(choice: Choice, opened: OpenEngine) -> None:
         time.sleep(max(0.0, FRAME_SECONDS - (time.monotonic() - started)))
     with frame.container():
         pictures(seen(choice, degree), opened, reconstructed)
+    if not play:
+        # After the pictures: the first curve of a direction takes longer than they do.
+        draw_curve(chart, choice, opened, degree)
+
+
+def draw_curve(chart: DeltaGenerator, choice: Choice, opened: OpenEngine, degree: float) -> None:
+    """The probability over the whole range of degrees, into its placeholder."""
+    low, high = opened.engine.degree_range
     line = curve(workspace(), choice.run_id, choice.image_id, choice.direction, choice.rendering)  # type: ignore[arg-type]
-    chart.plotly_chart(
-        curve_figure(line, degree, opened.target_name),
-        key=f"curve-{choice.key}",
-        config={"displayModeBar": False},
-        alt=f"Probability of {opened.target_name} by degree; {flip_words(line)}",
-    )
-    if line.flips_at is None:
-        st.caption(f"Along this direction the classifier keeps its mind from {low:+g} to {high:+g}.".replace("-", "−"))
+    with chart.container():
+        st.plotly_chart(
+            curve_figure(line, degree, opened.target_name),
+            key=f"curve-{choice.key}",
+            config={"displayModeBar": False},
+            alt=f"Probability of {opened.target_name} by degree; {flip_words(line)}",
+        )
+        if line.flips_at is None:
+            words = f"Along this direction the classifier keeps its mind from {low:+g} to {high:+g}."
+            st.caption(words.replace("-", "−"))
 
 
 def step_of(low: float, high: float) -> float:
