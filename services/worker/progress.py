@@ -10,14 +10,13 @@ from datetime import timedelta
 import sqlalchemy as sa
 
 from cfcore.engines.base import Cancelled
-from db.models import Event, Reading, Run, now
+from db.models import Reading, Run, now
 from services.worker import lease
 from services.workspace import Workspace
 
 WRITE_SECONDS = 0.5
 LOOK_FOR_READERS_SECONDS = 5.0
 READING_MINUTES = 5
-CASE_OPENED = "case opened"
 
 
 class Stopped(Cancelled):
@@ -67,12 +66,10 @@ class PartProgress:
 
 
 def somebody_reads(workspace: Workspace) -> bool:
-    """Whether a reader saved an answer or opened a case in the last five minutes."""
+    """Whether a reader saved an answer in the last five minutes (the reading room saves every press of a key)."""
     since = now() - timedelta(minutes=READING_MINUTES)
-    read = sa.exists().where(Reading.saved_at > since)
-    opened = sa.exists().where(Event.kind == CASE_OPENED, Event.at > since)
     with workspace.session() as session:
-        return bool(session.scalar(sa.select(sa.or_(read, opened))))
+        return bool(session.scalar(sa.select(sa.exists().where(Reading.saved_at > since))))
 
 
 def yield_cores(workspace: Workspace) -> int:
