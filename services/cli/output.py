@@ -7,11 +7,12 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cfcore.engines.base import Progress
+if TYPE_CHECKING:
+    from cfcore.engines.base import Progress
 
 WorkspaceOption = Annotated[
     Path | None, typer.Option("--workspace", envvar="CFREADER_WORKSPACE", help="Folder of the workspace.")

@@ -14,7 +14,8 @@ from cfcore.study.protocol import FINDING_LISTS
 from db.models import Dataset, Entry, Image, Pair, Reading, Run, Study
 from services import demo_truth
 from services.accounts import DEMO_LOGINS, ensure_account, is_demo, open_demo
-from services.demo import FINISHED, WAITING, prepare_demo
+from services.demo import prepare_demo
+from services.demo_parts import FINISHED, WAITING
 from services.demo_truth import RULES, truth_of
 from services.reading import reading_list
 from services.results import results
