@@ -118,7 +118,9 @@ def study_page(view: StudyView) -> None:
     state = layout.chip_of(WORDS[view.state], view.state)
     layout.heading(view.title, summary_line(view), chip=state)
     start = STEPS[0] if view.state == "draft" else STEPS[4]
-    step = st.segmented_control("Step", STEPS, default=start, key=f"step-{view.id}", label_visibility="collapsed")
+    step = st.segmented_control(
+        "Step", STEPS, default=start, key=f"step-{view.id}-{view.state}", label_visibility="collapsed"
+    )
     if view.changed_after_preview:
         st.info("The questions were changed after a preview. The report says so.", icon=":material/info:")
     if step == STEPS[0]:

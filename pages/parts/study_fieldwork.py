@@ -40,7 +40,6 @@ def lock_step(view: StudyView) -> None:
         except (StudyRefused, FileNotFoundError) as error:
             st.error(str(error))
             return
-        st.session_state.pop(f"step-{view.id}", None)
         st.rerun()
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from playwright.sync_api import Locator, Page, expect
 
-SLOW = 300_000  # ms; a wait ends as soon as what it waits for is there
+SLOW = int(os.environ.get("CFREADER_SLOW_MS", "180000"))  # ms; a wait ends as soon as what it waits for is there
 
 
 def settled(page: Page) -> None:
