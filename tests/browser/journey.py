@@ -69,7 +69,7 @@ def start_eigenfind(page: Page, way: Way) -> None:
     press(page, "Start")
     expect(page.get_by_role("dialog")).to_be_hidden(timeout=SLOW)
     press(page, "Open")
-    expect(page.get_by_text("of 12 images flipped, as shown")).to_be_visible(timeout=SLOW)
+    expect(page.get_by_text("of 12 images flipped, as shown")).to_be_visible(timeout=3 * SLOW)
     expect(page.get_by_role("heading", level=1)).to_contain_text("done", timeout=SLOW)
     settled(page)
     shot(page, f"{way.name}-runs")
@@ -239,7 +239,7 @@ def import_by_path(path: str) -> Callable[[Page, str], None]:
     return bring
 
 
-def make_phantoms(page: Page, name: str, n: int = 220, size: str = "64") -> None:
+def make_phantoms(page: Page, name: str, n: int = 380, size: str = "128") -> None:
     """Images whose truth is known."""
     visit(page, "Data")
     pick(page, "Make phantoms")

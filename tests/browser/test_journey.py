@@ -97,7 +97,7 @@ def test_from_images_to_what_readers_agree_on(
     context.set_default_timeout(SLOW)
     page = context.new_page()
     if name == "phantom":
-        way = Way(name, "Phantoms", journey.make_phantoms, "Phantom cardiomegaly", "Cardiomegaly", 5, per_arm=5)
+        way = Way(name, "Phantoms", journey.make_phantoms, "Phantom cardiomegaly", "Cardiomegaly", 5)
         zipped, names = archive(tmp_path)
     else:
         if not (DATA / "labels.csv").exists():
@@ -171,11 +171,15 @@ def check_exports(page: Page, workspace: Workspace, way: Way) -> None:
     page.get_by_role("tab", name="Export").click()
     settled(page)
     shot(page, f"{way.name}-results-export")
-    rows = list(csv.DictReader(io.StringIO(journey.download(page, "Readings (CSV)").decode("utf-8-sig"))))
-    assert len(rows) == 9 * way.per_arm * way.findings
-    book = list(csv.DictReader(io.StringIO(journey.download(page, "Codebook (CSV)").decode("utf-8-sig"))))
+    findings, ratings, book = (
+        list(csv.DictReader(io.StringIO(journey.download(page, f"{table} (CSV)").decode("utf-8-sig"))))
+        for table in ("Findings", "Ratings", "Codebook")
+    )
+    assert len(findings) == 9 * way.per_arm * way.findings
+    assert len(ratings) == 9 * way.per_arm * 2
     described = {row[next(iter(row))] for row in book}
-    assert set(rows[0]) <= described, set(rows[0]) - described
+    columns = {*findings[0], *ratings[0]}
+    assert columns <= described, columns - described
     report = journey.download(page, "Report (HTML)").decode()
     assert not re.search(r"""(?:src|href|action|url)\s*[=(]\s*["']?\s*(?:https?:)?//""", report)
     with workspace.session() as session:
