@@ -58,16 +58,26 @@ def path(state: Overview) -> None:
         [
             (f"{state.images:,}".replace(",", " "), _many(state.datasets, "data set", "images in {}")),
             (str(state.classifiers + state.generators), "models"),
-            (str(state.runs_done), "finished runs" + (f", {state.runs_active} active" if state.runs_active else "")),
-            (str(len(state.studies)), f"studies, {len(reading)} being read, {len(closed)} closed"),
+            (
+                str(state.runs_done),
+                _noun(state.runs_done, "finished run") + (f", {state.runs_active} active" if state.runs_active else ""),
+            ),
+            (
+                str(len(state.studies)),
+                f"{'study' if len(state.studies) == 1 else 'studies'}, {len(reading)} being read, {len(closed)} closed",
+            ),
             (str(sum(study.done for study in state.studies)), "readings"),
-            (str(state.entries), "notebook entries"),
+            (str(state.entries), "notebook entry" if state.entries == 1 else "notebook entries"),
         ]
     )
 
 
 def _many(n: int, what: str, text: str) -> str:
-    return text.format(f"{n} {what}{'' if n == 1 else 's'}")
+    return text.format(f"{n} {_noun(n, what)}")
+
+
+def _noun(n: int, what: str) -> str:
+    return what if n == 1 else f"{what}s"
 
 
 def recent_studies(studies: tuple[StudySummary, ...]) -> None:

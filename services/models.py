@@ -66,17 +66,18 @@ def register_shipped(workspace: Workspace) -> None:
     with workspace.session() as session:
         known = {model.path: model for model in session.scalars(sa.select(Model))}
         by_name = {model.name: model for model in known.values()}
+        shipped: dict[str, Model] = {}
         for folder, card in cards:
             path = SHIPPED + folder
-            classifier = by_name.get(card.get("classifier", ""))
+            classifier = shipped.get(card.get("classifier", ""))
             model = known.get(path)
             if model is None:
-                model = Model(path=path, name=card["name"], kind=card["kind"])
+                model = Model(path=path, name=_free_name(card["name"], set(by_name)), kind=card["kind"])
                 session.add(model)
             model.sha256, model.card = card["sha256"], card
             model.classifier_id = classifier.id if classifier else None
             session.flush()
-            by_name[model.name] = model
+            by_name[model.name] = shipped[card["name"]] = model
 
 
 def new_folder(workspace: Workspace) -> tuple[str, Path]:
@@ -101,12 +102,7 @@ def add_model(
     """
     card = json.loads((folder_of(workspace, path) / "card.json").read_text())
     with workspace.session() as session:
-        taken = set(session.scalars(sa.select(Model.name)))
-        free = (
-            name
-            if name not in taken
-            else next(f"{name} ({i})" for i in range(2, 10_000) if f"{name} ({i})" not in taken)
-        )
+        free = _free_name(name, set(session.scalars(sa.select(Model.name))))
         model = Model(
             name=free,
             kind=card["kind"],
@@ -119,6 +115,12 @@ def add_model(
         session.add(model)
         session.flush()
         return model.id
+
+
+def _free_name(name: str, taken: set[str]) -> str:
+    if name not in taken:
+        return name
+    return next(f"{name} ({i})" for i in range(2, len(taken) + 3) if f"{name} ({i})" not in taken)
 
 
 def folder_of(workspace: Workspace, path: str) -> Path:
@@ -154,12 +156,19 @@ def generator_folder(workspace: Workspace, model_id: int) -> Path:
 
 
 def _checked(folder: str, sha256: str) -> Path:
-    from cfcore.training.weights import read_card
+    """The folder, if card and weights file are the ones that were registered."""
+    from cfcore.training.weights import WEIGHTS, file_sha256, read_card
 
-    found = read_card(Path(folder))["sha256"]
+    path = Path(folder)
+    found = read_card(path)["sha256"]
+    if found == sha256 and (path / WEIGHTS).exists():
+        found = file_sha256(path / WEIGHTS)
     if found != sha256:
-        raise ValueError(f"the weights in {Path(folder).name} are not the ones registered (SHA-256 {found[:12]}…)")
-    return Path(folder)
+        raise ValueError(
+            f"the weights in {path.name} are not the ones registered (SHA-256 {found[:12]}…, expected {sha256[:12]}…): "
+            "restore them, or add the model anew"
+        )
+    return path
 
 
 @lru_cache(maxsize=4)

@@ -31,6 +31,7 @@ def pairs_step(view: StudyView) -> None:
     if view.pairs:
         st.subheader(f"{len(view.pairs)} pairs", anchor=False)
         arm_table(view)
+        warn_of_few_flips(view)
         if view.selection:
             rule = view.selection
             st.caption(
@@ -40,6 +41,21 @@ def pairs_step(view: StudyView) -> None:
             )
     elif view.state == "draft":
         layout.empty("No pairs yet", "Choose arms and images above and press “Make pairs”. 30 pairs take seconds.")
+
+
+def warn_of_few_flips(view: StudyView) -> None:
+    """A reader cannot see what the classifier does not see: say so while the degree can still be changed."""
+    arms = {arm.key: arm.name for arm in view.protocol.arms}
+    weak = []
+    for key, name in arms.items():
+        flips = [pair.flipped for pair in view.pairs if pair.arm == key]
+        if flips and 2 * sum(flips) < len(flips):
+            weak.append(f"{name} ({sum(flips)} of {len(flips)})")
+    if weak and view.state == "draft":
+        st.warning(
+            f"Fewer than half of the pairs flip the classifier under {', '.join(weak)} at degree "
+            f"{view.protocol.degree:g}. A higher degree flips more; the curve on Explore shows where images flip."
+        )
 
 
 def design(view: StudyView, run: RunView) -> None:
