@@ -97,7 +97,7 @@ def _figures(
     work: Callable[[], dict[str, float]],
     from_store: bool,
 ) -> dict[str, Any]:
-    name = f"{command}--{_slug(model.name)}--{_slug(data.name)}"
+    name = f"{command}--{_slug(model.card.get("name", model.name))}--{_slug(data.name)}"
     inputs = {"weights": model.sha256, "data": _data_hash(workspace, data.id)}
     if from_store:
         return cached(name, inputs)
