@@ -97,7 +97,9 @@ def _figures(
     work: Callable[[], dict[str, float]],
     from_store: bool,
 ) -> dict[str, Any]:
-    name = f"{command}--{_slug(model.card.get("name", model.name))}--{_slug(data.name)}"
+    # The card's name, not the table's: that one gets a number where a workspace had the name already.
+    own_name = model.card.get("name", model.name)
+    name = f"{command}--{_slug(own_name)}--{_slug(data.name)}"
     inputs = {"weights": model.sha256, "data": _data_hash(workspace, data.id)}
     if from_store:
         return cached(name, inputs)
