@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import typer
 
-from . import data, models, own, server
+from . import bench, data, models, own, server
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 train = typer.Typer(no_args_is_help=True, help="Train a classifier or a generator.")
 evaluate = typer.Typer(no_args_is_help=True, help="Measure how good a model is on held-out images.")
 add = typer.Typer(no_args_is_help=True, help="Add a model of your own.")
+benches = typer.Typer(no_args_is_help=True, help="Measure the tool itself.")
+app.add_typer(benches, name="bench")
 app.add_typer(add, name="add")
 app.add_typer(train, name="train")
 app.add_typer(evaluate, name="evaluate")
@@ -17,6 +19,7 @@ app.add_typer(evaluate, name="evaluate")
 app.command("import")(data.import_command)
 app.command("phantom")(data.phantom)
 app.command("list")(data.list_command)
+benches.command("phantom")(bench.bench_phantom)
 add.command("classifier")(own.add_classifier)
 train.command("classifier")(models.train_classifier)
 train.command("stylex")(models.train_stylex)

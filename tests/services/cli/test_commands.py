@@ -85,3 +85,15 @@ def test_errors_are_one_line_that_says_what_to_do(workspace: Workspace) -> None:
     )
     assert "no classifier called 'C'" in refused("evaluate", "classifier", "C", "--dataset", "nowhere")
     assert "Traceback" not in refused("import", "/does/not/exist", "--name", "x")
+
+
+@pytest.mark.timeout(300)
+def test_the_phantom_is_measured_quickly(workspace: Workspace) -> None:
+    result = call("bench", "phantom", "--quick")
+    figures = result["figures"]
+    assert result["settings"]["held_out"] == 100  # type: ignore[index]
+    assert figures["device_auc"] > 0.95 and figures["ctr_error"] < 0.02  # type: ignore[index]
+    assert figures["densenet_auc_cardiomegaly"] > figures["logistic_auc_cardiomegaly"]  # type: ignore[index]
+    stored = call("bench", "phantom", "--cached")
+    assert stored["figures"]["pca128_l1"] >= 0.025  # type: ignore[index]
+    assert isinstance(stored["stale"], bool)
