@@ -22,16 +22,25 @@ def _digest(event: Event) -> str:
 def record(session: Session, actor: str, kind: str, subject: str, **data: Any) -> Event:
     """Append one event in the session's own transaction. `data` must be JSON and hold no patient data.
 
-    `previous_hash` is unique, so two writers can never both follow the same row: the later one fails and is retried
-    by its caller's transaction.
+    Writers queue up: the table is locked before its last row is looked at, until the caller's transaction ends.
+    `previous_hash` is unique all the same, so a fork of the chain cannot be stored.
     """
     session.flush()
+    _lock(session)
     last = session.scalar(sa.select(Event.hash).order_by(Event.id.desc()).limit(1))
     event = Event(at=now(), actor=actor, kind=kind, subject=subject, data=data, previous_hash=last or GENESIS)
     event.hash = _digest(event)
     session.add(event)
     session.flush()
     return event
+
+
+def _lock(session: Session) -> None:
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(sa.text("LOCK TABLE event IN SHARE ROW EXCLUSIVE MODE"))
+    else:
+        # On SQLite a write takes the one write lock, also where it changes no row.
+        session.execute(sa.update(Event).where(Event.id < 0).values(actor=""))
 
 
 def first_broken(session: Session) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,20 @@ def test_a_changed_or_removed_event_shows(engine: sa.Engine) -> None:
         assert first_broken(session) is None
         session.execute(sa.delete(Event).where(Event.id == ids[2]))
         assert first_broken(session) == ids[3]
+
+
+def test_writers_at_the_same_time_queue_up(engine: sa.Engine) -> None:
+    def write(i: int) -> None:
+        with session_of(engine) as session:
+            record(session, "me", "raced", f"thing {i}", number=i)
+
+    with session_of(engine) as session:
+        session.execute(sa.delete(Event))
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(120)))
+    with session_of(engine) as session:
+        assert first_broken(session) is None
+        assert session.scalar(sa.select(sa.func.count()).select_from(Event)) == 120
 
 
 def test_an_error_rolls_back_everything_and_rules_hold(engine: sa.Engine) -> None:
