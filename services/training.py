@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -13,21 +14,21 @@ from cfcore.classifiers.store import build_classifier, save_classifier
 from cfcore.classifiers.training import ClassifierTask, Evaluation, evaluate, predict
 from cfcore.engines.base import Progress
 from cfcore.generators.stylex.model import StylEx, StylExConfig, save_stylex
-from cfcore.generators.stylex.training import CPU_RECIPE, StylExTask, StylExTraining, reconstruction_quality
+from cfcore.generators.stylex.training import RECIPES, StylExTask, reconstruction_quality
 from cfcore.training.loop import Batches, Schedule, train
-from db.models import Dataset, Image, Run
+from cfcore.training.weights import read_card
+from db.models import Dataset, Image, Model, Run
 from services.images import small_tensor
 from services.models import add_model, generator_folder, load_classifier, new_folder
 from services.runs import training_folder, versions
 from services.selection import SHOWN
 from services.workspace import Workspace
 
-RECIPES = {"cpu": CPU_RECIPE, "paper": StylExTraining()}
 STYLEX_DEFAULTS: dict[str, Any] = {
     "iterations": 6000,
     "batch": 16,
     "seconds": None,
-    "recipe": "cpu",
+    "recipe": "reconstruct",
     "losses": {},
     "networks": {},
     "start_from": None,
@@ -125,7 +126,7 @@ def train_stylex(workspace: Workspace, run: Run, progress: Progress) -> int:
     """Train and store a StylEx generator for `run.classifier_id`; returns the model's id.
 
     `run.settings`: positive, negative (labels, as for the classifier; by default the classifier's own classes),
-    iterations, batch (16), seconds (None), recipe ("cpu" or "paper"), losses (fields of StylExTraining that differ from
+    iterations, batch (16), seconds (None), recipe (a key of RECIPES), losses (fields of StylExTraining that differ from
     the recipe's), networks (fields of StylExConfig), start_from (id of a generator to go on from).
     """
     settings = STYLEX_DEFAULTS | run.settings
@@ -147,9 +148,12 @@ def train_stylex(workspace: Workspace, run: Run, progress: Progress) -> int:
     torch.manual_seed(run.seed)
     generator = torch.Generator().manual_seed(run.seed)
     model = StylEx(StylExConfig(**({"size": size, "classes": len(classifier.class_names)} | settings["networks"])))
-    task = StylExTask(model, classifier, replace(RECIPES[settings["recipe"]], **settings["losses"]), generator)
+    recipe = replace(RECIPES[settings["recipe"]], **settings["losses"])
+    task = StylExTask(model, classifier, recipe, generator, iterations=int(settings["iterations"]))
     if settings["start_from"] is not None:
         task.begin_with(generator_folder(workspace, settings["start_from"]))
+    if recipe.match_codes:
+        task.match_codes(data["train"].images)
     batches = Batches(data["train"].images, data["train"].labels, int(settings["batch"]), generator)
     schedule = Schedule(int(settings["iterations"]), seconds=settings["seconds"])
     losses = train(task, batches, schedule, training_folder(workspace, run.id), progress=progress)
@@ -160,18 +164,45 @@ def train_stylex(workspace: Workspace, run: Run, progress: Progress) -> int:
         "classes": [negative, positive],
         "test": quality,
         "hours": round(losses[-1]["seconds"] / 3600, 2),
+        "started_from": None,
         "code_scale": task.average.code_scale(data["train"].images[:CODES].float() / 255),
     }
-    save_stylex(folder, task.average, card, task.discriminator)
+    if settings["start_from"] is not None:
+        card |= _sum_of_trainings(card, read_card(generator_folder(workspace, settings["start_from"])))
+    trained_critic = int(losses[-1]["iteration"]) > recipe.adversarial_from
+    save_stylex(folder, task.average, card, task.discriminator if trained_critic else None)
     model_id = add_model(workspace, run.name, path, classifier_id=run.classifier_id, dataset_id=run.dataset_id)
     _finish(workspace, run, losses, {"model_id": model_id} | quality)
     return model_id
 
 
+def _sum_of_trainings(card: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
+    """Images and hours of both trainings together, and which weights were gone on from."""
+    return {
+        "images_seen": card["images_seen"] + before.get("images_seen", 0),
+        "hours": round(card["hours"] + before.get("hours", 0.0), 2),
+        "started_from": {key: before.get(key) for key in ("name", "sha256", "command", "images_seen", "hours")},
+    }
+
+
+OPTIONS = ("classifier", "positive", "negative", "size", "iterations", "batch", "seconds", "recipe", "start_from")
+
+
+def _command(run: Run, dataset: str, settings: dict[str, Any]) -> str:
+    """The command line that repeats a training; changed losses or networks it cannot say, the card's settings do."""
+    options = {"dataset": dataset, "name": run.name}
+    options |= {key: settings[key] for key in OPTIONS if settings.get(key) is not None}
+    words = (f"--{key.replace('_', '-')} {shlex.quote(str(value))}" for key, value in options.items())
+    return f"cfreader {run.kind} {' '.join(words)} --seed {run.seed}"
+
+
 def _card(workspace: Workspace, run: Run, settings: dict[str, Any], images: int) -> dict[str, Any]:
     with workspace.session() as session:
         dataset = session.get_one(Dataset, run.dataset_id)
+        ids = {"classifier": run.classifier_id, "start_from": settings.get("start_from")}
+        names = {key: session.get_one(Model, id).name for key, id in ids.items() if id is not None}
     return {
+        "command": _command(run, dataset.name, settings | names),
         "dataset": dataset.name,
         "dataset_meta": dataset.meta,
         "images_seen": images,

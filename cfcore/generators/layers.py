@@ -62,6 +62,11 @@ def activate(x: Tensor) -> Tensor:
     return functional.leaky_relu(x, 0.2) * math.sqrt(2)
 
 
+def deactivate(x: Tensor) -> Tensor:
+    """What `activate` made `x` of."""
+    return torch.where(x < 0, 5 * x, x) / math.sqrt(2)
+
+
 def upsample(x: Tensor) -> Tensor:
     """Double the size, bilinear."""
     return functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)

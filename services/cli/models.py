@@ -66,8 +66,11 @@ def train_stylex(
     batch: int = 16,
     seconds: Annotated[float | None, typer.Option(help="Stop after so many seconds.")] = None,
     recipe: Annotated[
-        str, typer.Option(help='"cpu" (reconstruct first) or "paper" (all terms from the start).')
-    ] = "cpu",
+        str,
+        typer.Option(
+            help='"reconstruct" (first phase on a CPU), "adversarial" (second, with --start-from) or "paper" (all).'
+        ),
+    ] = "reconstruct",
     start_from: Annotated[str | None, typer.Option(help="Name of a generator to go on from.")] = None,
     seed: int = 0,
     workspace: WorkspaceOption = None,

@@ -7,7 +7,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from ..layers import EqualLinear, ModulatedConv, activate, upsample
+from ..layers import EqualLinear, ModulatedConv, activate, deactivate, upsample
 
 
 class Mapping(nn.Module):
@@ -31,6 +31,34 @@ class Mapping(nn.Module):
         for layer in self.layers:
             out = activate(layer(out))
         return out
+
+    @torch.no_grad()
+    def match(self, codes: Tensor, generator: torch.Generator, draws: int = 4) -> None:
+        """Set the last layer so that the codes it gives have mean and covariance of (n, width) `codes`.
+
+        Both are matched before the last activation, which is undone on `codes`. Uses `draws` * n random z under random
+        labels. Raises ValueError for fewer than two codes.
+        """
+        if len(codes) < 2:
+            raise ValueError(f"a covariance needs at least 2 codes, got {len(codes)}")
+        n = draws * len(codes)
+        z = torch.randn(n, codes.shape[1], generator=generator).to(codes)
+        label = torch.randint(self.embedding.num_embeddings, (n,), generator=generator).to(codes.device)
+        hidden = torch.cat([_unit(z), _unit(self.embedding(label))], dim=1)
+        for layer in self.layers[:-1]:
+            hidden = activate(layer(hidden))
+        wanted = deactivate(codes)
+        weight = _root(wanted, 0.5) @ _root(hidden, -0.5)
+        bias = wanted.mean(dim=0) - weight @ hidden.mean(dim=0)
+        self.last.weight.copy_(weight / self.last.gain)
+        self.last.bias.copy_(bias / self.last.rate)
+
+
+def _root(rows: Tensor, power: float) -> Tensor:
+    """The covariance of (n, d) rows to the given power, its near-empty dimensions held up."""
+    values, vectors = torch.linalg.eigh(torch.cov(rows.double().T))
+    values = values.clamp(min=1e-6 * values[-1].item())
+    return (vectors * values**power @ vectors.T).to(rows)
 
 
 def _unit(x: Tensor) -> Tensor:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor
+from torch import Tensor, nn
 
 from cfcore.classifiers.base import Classifier
 from cfcore.training.loop import Task
@@ -17,12 +18,15 @@ from cfcore.training.weights import channels_last, load_weights
 from .losses import (
     classifier_terms,
     discriminator_loss,
+    edge_distance,
     generator_loss,
     path_lengths,
     r1_gamma,
     r1_penalty,
 )
 from .model import StylEx
+
+NEVER = 10**9
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,12 @@ class StylExTraining:
             which a CPU needs (the paper trains all from the start: 0).
         classifier_from: iteration at which the terms that need C join.
         classifier_every: they are taken every so many iterations, times that number.
+        edge_weight: of the L1 distance between image gradients, which the paper does not have.
         r1_every, path_every: lazy regularisation of D and G.
+        warm_up: iterations over which the rates rise from 0. anneal: let them fall along a half cosine to 0 at the last
+            iteration; an encoder and decoder gain by it, the GAN game does not.
+        match_codes: before the first iteration, set the mapping network so that its codes have mean and covariance of
+            the encoder's.
         half_life: images after which the running average of the weights has forgotten half.
     """
 
@@ -45,6 +54,7 @@ class StylExTraining:
     adversarial_from: int = 0
     adversarial_weight: float = 1.0
     reconstruction_weight: float = 1.0
+    edge_weight: float = 0.0
     perceptual_weight: float = 1.0
     code_weight: float = 1.0
     kl_weight: float = 1.0
@@ -54,25 +64,62 @@ class StylExTraining:
     r1_every: int = 16
     path_every: int = 4
     half_life: float = 10_000
+    warm_up: int = 0
+    anneal: bool = False
+    match_codes: bool = False
 
 
-CPU_RECIPE = StylExTraining(
-    generator_rate=0.002,
+RECONSTRUCT = StylExTraining(
+    generator_rate=0.015,
+    encoder_rate=0.015,
     momentum=0.9,
-    classifier_from=2500,
-    classifier_every=3,
-    adversarial_from=4500,
-    adversarial_weight=0.1,
+    adversarial_from=NEVER,
+    classifier_from=5000,
+    classifier_every=4,
     reconstruction_weight=10.0,
+    edge_weight=10.0,
     perceptual_weight=0.3,
     code_weight=0.05,
     kl_weight=0.1,
+    half_life=4_000,
+    warm_up=100,
+    anneal=True,
+)
+"""First phase on a CPU: E and G learn to reconstruct; C's terms join when the pictures are worth its judgement."""
+
+ADVERSARIAL = StylExTraining(
+    generator_rate=0.0016,
+    encoder_rate=0.0008,
+    adversarial_weight=0.1,
+    reconstruction_weight=10.0,
+    edge_weight=10.0,
+    perceptual_weight=0.3,
+    code_weight=0.05,
+    kl_weight=0.1,
+    classifier_every=4,
     path_every=8,
     half_life=4_000,
+    warm_up=50,
+    match_codes=True,
 )
-"""What two CPU cores can do in an hour: reconstruct first, then mind the classifier, then the adversary. Chosen after
-short first tries that differed in learning rate too, so no controlled comparison stands behind it; the phases after the
-first have not been run to their end yet."""
+"""Second phase, from the weights of the first: all terms of the paper, the reconstruction still weighing most."""
+
+RECIPES = {"reconstruct": RECONSTRUCT, "adversarial": ADVERSARIAL, "paper": StylExTraining()}
+
+
+class RunningMean(nn.Module):
+    """A number that follows others slowly (0.99); a module, so that checkpoints keep it."""
+
+    value: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("value", torch.zeros(()))
+
+    def follow(self, found: Tensor) -> Tensor:
+        """The mean after it has moved a hundredth of the way to `found`."""
+        self.value.lerp_(found.to(self.value), 0.01)
+        return self.value.clone()
 
 
 class StylExTask(Task):
@@ -83,15 +130,29 @@ class StylExTask(Task):
     """
 
     def __init__(
-        self, model: StylEx, classifier: Classifier, settings: StylExTraining, generator: torch.Generator
+        self,
+        model: StylEx,
+        classifier: Classifier,
+        settings: StylExTraining,
+        generator: torch.Generator,
+        *,
+        iterations: int | None = None,
     ) -> None:
+        if settings.anneal and iterations is None:
+            raise ValueError("annealed learning rates need the number of iterations: pass `iterations`")
+        self.iterations = iterations
         self.model, self.classifier, self.settings, self.generator = model, classifier, settings, generator
         self.average = copy.deepcopy(model).requires_grad_(False)
         self.discriminator = model.new_discriminator()
         for module in (model, self.average, self.discriminator, classifier):
             channels_last(module)
-        self.path_mean = torch.zeros(())
-        self.modules = {"model": model, "average": self.average, "discriminator": self.discriminator}
+        self.path_length = RunningMean()
+        self.modules = {
+            "model": model,
+            "average": self.average,
+            "discriminator": self.discriminator,
+            "path length": self.path_length,
+        }
         betas = (settings.momentum, 0.99)
         encoder = list(model.encoder.parameters())
         others = [p for name, p in model.named_parameters() if not name.startswith("encoder.")]
@@ -104,6 +165,7 @@ class StylExTask(Task):
                 self.discriminator.parameters(), lr=settings.discriminator_rate, betas=betas
             ),
         }
+        self._rates = {name: [group["lr"] for group in o.param_groups] for name, o in self.optimizers.items()}
         self._seen: Tensor | None = None
 
     def begin_with(self, folder: Path) -> None:
@@ -114,6 +176,14 @@ class StylExTask(Task):
         if (folder / "discriminator").is_dir():
             load_weights(folder / "discriminator", self.discriminator)
 
+    @torch.no_grad()
+    def match_codes(self, images: Tensor, batch: int = 256) -> None:
+        """Let the mapping network start with the distribution of the encoder's codes of (n, 1, size, size) uint8
+        images: the GAN terms then begin on pictures instead of on what codes of another scale give."""
+        codes = torch.cat([self.model.encode(chunk.float() / 255) for chunk in images.split(batch)])
+        self.model.mapping.match(codes, self.generator)
+        self.average.mapping.load_state_dict(self.model.mapping.state_dict())
+
     def step(self, batch: tuple[Tensor, ...], iteration: int, fabric: Fabric) -> dict[str, float]:
         images, label = batch
         images = images.contiguous(memory_format=torch.channels_last)
@@ -121,11 +191,21 @@ class StylExTask(Task):
         with torch.no_grad():
             source = self.classifier.logits(images).argmax(dim=1)
         adversarial = iteration >= self.settings.adversarial_from
+        self._set_rates(iteration)
         losses = self._train_generator(images, source, iteration, adversarial, fabric)
         if adversarial:
             losses |= self._train_discriminator(images, label, source, iteration, fabric)
         self._follow(len(images))
         return losses
+
+    def _set_rates(self, iteration: int) -> None:
+        s = self.settings
+        share = min(1.0, (iteration + 1) / s.warm_up) if s.warm_up else 1.0
+        if s.anneal and self.iterations is not None:
+            share *= 0.5 + 0.5 * math.cos(math.pi * iteration / self.iterations)
+        for name, optimizer in self.optimizers.items():
+            for group, rate in zip(optimizer.param_groups, self._rates[name], strict=True):
+                group["lr"] = share * rate
 
     def _train_generator(
         self, images: Tensor, source: Tensor, iteration: int, adversarial: bool, fabric: Fabric
@@ -137,6 +217,9 @@ class StylExTask(Task):
         l1 = (drawn - images).abs().mean()
         parts = {"l1": l1}
         total = s.reconstruction_weight * l1
+        if s.edge_weight:
+            parts["edges"] = edge_distance(drawn, images)
+            total = total + s.edge_weight * parts["edges"]
         if iteration >= s.classifier_from and iteration % s.classifier_every == 0:
             kl, perceptual = classifier_terms(self.classifier, images, drawn, perceptual=s.perceptual_weight > 0)
             code = (self.model.encode(drawn) - w).abs().mean()
@@ -161,8 +244,7 @@ class StylExTask(Task):
     def _path_penalty(self, images: Tensor) -> Tensor:
         w, label = self._random_codes(images[: max(1, len(images) // 2)])
         lengths = path_lengths(self.model.synthesis(w, self.model.embedding(label)), w)
-        self.path_mean = self.path_mean.to(lengths).lerp(lengths.detach().mean(), 0.01)
-        return (lengths - self.path_mean).square().mean()
+        return (lengths - self.path_length.follow(lengths.detach().mean())).square().mean()
 
     def _train_discriminator(
         self, images: Tensor, label: Tensor, source: Tensor, iteration: int, fabric: Fabric

@@ -12,6 +12,7 @@ from cfcore.classifiers.base import Classifier
 from cfcore.generators.stylex.losses import (
     classifier_terms,
     discriminator_loss,
+    edge_distance,
     generator_loss,
     path_lengths,
     r1_gamma,
@@ -49,6 +50,15 @@ def test_gan_losses_at_zero_logits() -> None:
     zero = torch.zeros(3)
     assert generator_loss(zero).item() == pytest.approx(math.log(2))
     assert discriminator_loss(zero, zero).item() == pytest.approx(2 * math.log(2))
+
+
+def test_edges_count_borders_and_no_brightness() -> None:
+    flat = torch.full((1, 1, 4, 4), 0.2)
+    step = flat.clone()
+    step[..., 2:] = 0.8
+    assert edge_distance(flat, flat + 0.5).item() == pytest.approx(0, abs=1e-7)
+    assert edge_distance(flat, step).item() == pytest.approx(0.6 / 3)
+    assert edge_distance(flat, step.transpose(2, 3)).item() == pytest.approx(0.6 / 3)
 
 
 def test_gamma_follows_the_resolution() -> None:

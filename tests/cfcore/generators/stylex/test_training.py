@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import copy
+import math
 from pathlib import Path
 
+import pytest
 import torch
 from lightning_fabric import Fabric
 
 from cfcore.classifiers.densenet import BinaryDenseNet
+from cfcore.generators.layers import deactivate
 from cfcore.generators.stylex import StylEx, StylExConfig
-from cfcore.generators.stylex.training import StylExTask, StylExTraining, reconstruction_quality
+from cfcore.generators.stylex.training import (
+    NEVER,
+    RECIPES,
+    StylExTask,
+    StylExTraining,
+    reconstruction_quality,
+)
 from cfcore.training.loop import Batches, Schedule, train
 from cfcore.training.weights import freeze
 
@@ -47,3 +56,66 @@ def test_training_moves_all_networks_but_the_classifier(tmp_path: Path) -> None:
     assert 0 <= trained["agreement"] <= 1 and trained["ssim"] <= 1
     picture = task.picture()
     assert picture is not None and picture.shape == (96, 256)
+
+
+def _task(settings: StylExTraining, iterations: int | None = None) -> StylExTask:
+    torch.manual_seed(0)
+    classifier = BinaryDenseNet(("no", "yes"), 32)
+    freeze(classifier)
+    model = StylEx(StylExConfig(size=32, width=8, condition=4, channels=SMALL, critic_channels=SMALL))
+    return StylExTask(model, classifier, settings, torch.Generator().manual_seed(0), iterations=iterations)
+
+
+def test_rates_rise_then_fall_to_nothing() -> None:
+    task = _task(StylExTraining(warm_up=2, anneal=True, adversarial_from=NEVER, classifier_from=NEVER), 8)
+    images, labels = torch.rand(4, 1, 32, 32), torch.arange(4) % 2
+    fabric = Fabric(accelerator="cpu", devices=1)
+    seen = []
+    for iteration in range(8):
+        task.step((images, labels), iteration, fabric)
+        seen.append(task.optimizers["generator"].param_groups[0]["lr"] / task.settings.generator_rate)
+    assert seen[0] == pytest.approx(0.5)
+    assert seen[4] == pytest.approx(0.5)
+    assert seen[1] > seen[2] > seen[5] > seen[7] > 0
+    assert seen[7] < 0.05
+
+
+def test_annealing_wants_to_know_the_end() -> None:
+    with pytest.raises(ValueError, match="number of iterations"):
+        _task(StylExTraining(anneal=True))
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_every_recipe_trains(recipe: str) -> None:
+    task = _task(RECIPES[recipe], 10)
+    losses = task.step((torch.rand(4, 1, 32, 32), torch.arange(4) % 2), 0, Fabric(accelerator="cpu", devices=1))
+    assert ("d" in losses) == (recipe != "reconstruct")
+    assert all(math.isfinite(value) for value in losses.values())
+
+
+def test_matched_codes_have_mean_and_covariance_of_the_encoder() -> None:
+    task = _task(StylExTraining())
+    images = torch.randint(0, 256, (400, 1, 32, 32), dtype=torch.uint8)
+    with torch.no_grad():
+        wanted = torch.cat([task.model.encode(part.float() / 255) for part in images.split(100)])
+        before = _drawn(task)
+        task.match_codes(images)
+        after = _drawn(task)
+    # The activation is undone on the codes, so it is there that the moments agree.
+    goal = deactivate(wanted)
+    assert (deactivate(before).std(dim=0) / goal.std(dim=0)).log().abs().mean() > 0.5
+    assert torch.allclose(deactivate(after).mean(dim=0), goal.mean(dim=0), atol=0.15 * goal.std().item())
+    assert (torch.cov(deactivate(after).T) - torch.cov(goal.T)).norm() < 0.2 * torch.cov(goal.T).norm()
+    for own, average in zip(task.model.mapping.parameters(), task.average.mapping.parameters(), strict=True):
+        assert torch.equal(own, average)
+
+
+def _drawn(task: StylExTask) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(5)
+    z = torch.randn(4000, 8, generator=generator)
+    return task.model.mapping(z, torch.randint(2, (4000,), generator=generator))
+
+
+def test_a_single_code_has_no_covariance() -> None:
+    with pytest.raises(ValueError, match="at least 2 codes"):
+        _task(StylExTraining()).match_codes(torch.zeros(1, 1, 32, 32, dtype=torch.uint8))
