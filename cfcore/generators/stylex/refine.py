@@ -85,13 +85,17 @@ def refine(
 
     Returns:
         (n, width) codes in space "w" (`StylEx.decode` draws them), (n, rows, width) in "w+" (`decode_rows`).
+
+    Raises:
+        ValueError: there is no image.
     """
-    parts = []
+    if len(images) == 0:
+        raise ValueError("there is no image to refine")
+    parts: list[Tensor] = []
     for chunk, own in zip(images.split(BATCH), label.split(BATCH), strict=True):
         parts.append(_refine_batch(model, chunk, own, config))
-        progress(sum(map(len, parts)) / len(images), f"refined {sum(map(len, parts))} of {len(images)} images")
-    if not parts:
-        raise ValueError("there is no image to refine")
+        done = sum(len(part) for part in parts)
+        progress(done / len(images), f"refined {done} of {len(images)} images")
     return torch.cat(parts)
 
 
