@@ -15,7 +15,10 @@ from cfcore.classifiers.training import ClassifierTask, Evaluation, evaluate, pr
 from cfcore.engines.base import Progress
 from cfcore.generators.stylex.model import StylEx, StylExConfig, save_stylex
 from cfcore.generators.stylex.training import RECIPES, StylExTask, reconstruction_quality
-from cfcore.training.loop import Batches, Schedule, train
+from cfcore.training.batches import Batches
+from cfcore.training.fabric import build_fabric
+from cfcore.training.loop import Schedule, train
+from cfcore.training.task import Task
 from cfcore.training.weights import read_card
 from db.models import Dataset, Image, Model, Run
 from services.images import small_tensor
@@ -24,10 +27,17 @@ from services.runs import training_folder, versions
 from services.selection import SHOWN
 from services.workspace import Workspace
 
-STYLEX_DEFAULTS: dict[str, Any] = {
+LOOP_DEFAULTS: dict[str, Any] = {
+    "seconds": None,
+    "accumulate": 1,
+    "precision": "32-true",
+    "patience": None,
+    "tensorboard": False,
+}
+CLASSIFIER_DEFAULTS: dict[str, Any] = LOOP_DEFAULTS | {"negative": None, "size": 64, "iterations": 700, "batch": 32}
+STYLEX_DEFAULTS: dict[str, Any] = LOOP_DEFAULTS | {
     "iterations": 6000,
     "batch": 16,
-    "seconds": None,
     "recipe": "reconstruct",
     "losses": {},
     "networks": {},
@@ -85,9 +95,9 @@ def train_classifier(workspace: Workspace, run: Run, progress: Progress) -> int:
     """Train, test and store a classifier; returns the model's id. Cut off and called again, it goes on.
 
     `run.settings`: positive (a label), negative (a label or None: all the rest), size (64), iterations (700),
-    batch (32).
+    batch (32), and those of the loop (`LOOP_DEFAULTS`).
     """
-    settings = {"negative": None, "size": 64, "iterations": 700, "batch": 32} | run.settings
+    settings = CLASSIFIER_DEFAULTS | run.settings
     assert run.dataset_id is not None
     positive, size = settings["positive"], int(settings["size"])
     names = (_negative_name(workspace, run.dataset_id, positive, settings["negative"]), positive)
@@ -100,9 +110,9 @@ def train_classifier(workspace: Workspace, run: Run, progress: Progress) -> int:
     classifier = build_classifier("densenet121", names, size)
     task = ClassifierTask(classifier, int(settings["iterations"]), generator)
     batches = Batches(data["train"].images, data["train"].labels, int(settings["batch"]), generator, balanced=True)
-    losses = train(
-        task, batches, Schedule(int(settings["iterations"])), training_folder(workspace, run.id), progress=progress
-    )
+    if settings["patience"] is not None:
+        task.held_out_data = data["val"].images, data["val"].labels
+    losses = _train(workspace, run, task, batches, settings, progress)
     classifier.eval()
     quality = {split: quality_of(classifier, data[split]) for split in ("val", "test")}
     path, folder = new_folder(workspace)
@@ -117,6 +127,23 @@ def train_classifier(workspace: Workspace, run: Run, progress: Progress) -> int:
     return model_id
 
 
+def _train(
+    workspace: Workspace, run: Run, task: Task, batches: Batches, settings: dict[str, Any], progress: Progress
+) -> list[dict[str, float]]:
+    """The loop with the run's settings (`LOOP_DEFAULTS`): time limit, micro-batches, precision, early stop, logs."""
+    folder = training_folder(workspace, run.id)
+    schedule = Schedule(
+        int(settings["iterations"]),
+        seconds=settings["seconds"],
+        accumulate=int(settings["accumulate"]),
+        patience=settings["patience"],
+    )
+    fabric = build_fabric(
+        settings["precision"], tensorboard=folder / "tensorboard" if settings["tensorboard"] else None
+    )
+    return train(task, batches, schedule, folder, fabric=fabric, progress=progress)
+
+
 def quality_of(classifier: Any, data: Split) -> Evaluation:
     """AUC with its interval, calibration and accuracy on a split."""
     return evaluate(predict(classifier, data.images).double().numpy(), data.labels.numpy())
@@ -126,8 +153,8 @@ def train_stylex(workspace: Workspace, run: Run, progress: Progress) -> int:
     """Train and store a StylEx generator for `run.classifier_id`; returns the model's id.
 
     `run.settings`: positive, negative (labels, as for the classifier; by default the classifier's own classes),
-    iterations, batch (16), seconds (None), recipe (a key of RECIPES), losses (fields of StylExTraining that differ from
-    the recipe's), networks (fields of StylExConfig), start_from (id of a generator to go on from).
+    iterations, batch (16), recipe (a key of RECIPES), losses (fields of StylExTraining that differ from the recipe's),
+    networks (fields of StylExConfig), start_from (id of a generator to go on from), and those of the loop.
     """
     settings = STYLEX_DEFAULTS | run.settings
     if settings["recipe"] not in RECIPES:
@@ -139,10 +166,10 @@ def train_stylex(workspace: Workspace, run: Run, progress: Progress) -> int:
             f"StylEx draws squares, the classifier takes {classifier.size}: choose one with a square input"
         )
     negative, positive = classifier.class_names[0], classifier.class_names[1]
-    positive = settings.get("positive") or positive
+    positive, negative_label = settings.get("positive") or positive, settings.get("negative")
     size = classifier.size[0]
     data = {
-        split: load_split(workspace, run.dataset_id, split, size, positive, settings.get("negative"))
+        split: load_split(workspace, run.dataset_id, split, size, positive, negative_label)
         for split in ("train", "test")
     }
     torch.manual_seed(run.seed)
@@ -155,8 +182,9 @@ def train_stylex(workspace: Workspace, run: Run, progress: Progress) -> int:
     if recipe.match_codes:
         task.match_codes(data["train"].images)
     batches = Batches(data["train"].images, data["train"].labels, int(settings["batch"]), generator)
-    schedule = Schedule(int(settings["iterations"]), seconds=settings["seconds"])
-    losses = train(task, batches, schedule, training_folder(workspace, run.id), progress=progress)
+    if settings["patience"] is not None:
+        task.held_out_images = load_split(workspace, run.dataset_id, "val", size, positive, negative_label).images
+    losses = _train(workspace, run, task, batches, settings, progress)
     quality = reconstruction_quality(task.average, classifier, data["test"].images)
     path, folder = new_folder(workspace)
     card = _card(workspace, run, settings, int(losses[-1]["iteration"]) * int(settings["batch"])) | {
@@ -186,12 +214,14 @@ def _sum_of_trainings(card: dict[str, Any], before: dict[str, Any]) -> dict[str,
 
 
 OPTIONS = ("classifier", "positive", "negative", "size", "iterations", "batch", "seconds", "recipe", "start_from")
+LOOP_OPTIONS = ("accumulate", "precision", "patience")
 
 
 def _command(run: Run, dataset: str, settings: dict[str, Any]) -> str:
     """The command line that repeats a training; changed losses or networks it cannot say, the card's settings do."""
     options = {"dataset": dataset, "name": run.name}
     options |= {key: settings[key] for key in OPTIONS if settings.get(key) is not None}
+    options |= {key: settings[key] for key in LOOP_OPTIONS if settings[key] != LOOP_DEFAULTS[key]}
     words = (f"--{key.replace('_', '-')} {shlex.quote(str(value))}" for key, value in options.items())
     return f"cfreader {run.kind} {' '.join(words)} --seed {run.seed}"
 

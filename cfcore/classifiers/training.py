@@ -11,7 +11,7 @@ from scipy.stats import norm, rankdata
 from torch import Tensor
 from torch.nn import functional
 
-from cfcore.training.loop import Task
+from cfcore.training.task import Task
 from cfcore.training.weights import channels_last
 
 from .base import Classifier, target_margin
@@ -34,19 +34,28 @@ class ClassifierTask(Task):
         self.learning_rate = learning_rate
         self.modules = {"classifier": classifier}
         self.optimizers = {"adamw": torch.optim.AdamW(classifier.parameters(), lr=learning_rate, weight_decay=1e-2)}
+        self.held_out_data: tuple[Tensor, Tensor] | None = None
 
     def step(self, batch: tuple[Tensor, ...], iteration: int, fabric: Fabric) -> dict[str, float]:
         images, labels = batch
-        optimizer = self.optimizers["adamw"]
-        for group in optimizer.param_groups:
+        for group in self.optimizers["adamw"].param_groups:
             group["lr"] = self.learning_rate * _one_cycle((iteration + 0.5) / self.iterations)
         self.classifier.train()
         logits = self.classifier.logits(augment(images, self.generator).contiguous(memory_format=torch.channels_last))
         loss = functional.cross_entropy(logits, labels)
-        optimizer.zero_grad(set_to_none=True)
-        fabric.backward(loss)
-        optimizer.step()
+        self.update("adamw", loss, fabric)
         return {"cross_entropy": loss.item(), "accuracy": (logits.argmax(1) == labels).float().mean().item()}
+
+    @torch.no_grad()
+    def held_out(self) -> float | None:
+        """Cross-entropy on `held_out_data`: (n, 1, h, w) uint8 images and (n,) labels."""
+        if self.held_out_data is None:
+            return None
+        images, labels = self.held_out_data
+        self.classifier.eval()
+        device = next(self.classifier.parameters()).device
+        logits = [self.classifier.logits(chunk.to(device).float() / 255).cpu() for chunk in images.split(64)]
+        return functional.cross_entropy(torch.cat(logits), labels).item()
 
 
 def _one_cycle(share: float) -> float:

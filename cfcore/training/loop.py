@@ -4,76 +4,48 @@ from __future__ import annotations
 
 import json
 import time
-from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor, nn
 
 from cfcore.engines.base import Progress, silent
 
-
-class Task(ABC):
-    """What is trained.
-
-    A subclass owes `modules`, `optimizers`, and `step`, which does forward, `fabric.backward` and the optimiser steps
-    for one batch and returns its losses as plain numbers. `picture` may return a grid for people to look at.
-    """
-
-    modules: dict[str, nn.Module]
-    optimizers: dict[str, torch.optim.Optimizer]
-
-    @abstractmethod
-    def step(self, batch: tuple[Tensor, ...], iteration: int, fabric: Fabric) -> dict[str, float]:
-        """Train on one batch; the loss names become the columns of the log."""
-
-    def picture(self) -> Tensor | None:
-        """(h, w) float32 in [0, 1]: a grid that shows how far the training is."""
-        return None
-
-
-class Batches:
-    """Endless random batches of a data set held in memory, resumable to the very batch.
-
-    Args:
-        images: (n, channels, *spatial) uint8.
-        labels: (n,) class indices.
-        size: images a batch.
-        generator: where the randomness comes from; its state is part of a checkpoint.
-        balanced: draw the classes with equal probability, whatever their share.
-    """
-
-    def __init__(
-        self, images: Tensor, labels: Tensor, size: int, generator: torch.Generator, *, balanced: bool = False
-    ) -> None:
-        if len(images) == 0:
-            raise ValueError("no training images: choose a data set whose train split is not empty")
-        self.images, self.labels, self.size, self.generator = images, labels, size, generator
-        counts = torch.bincount(labels, minlength=2).double()
-        if balanced and (counts == 0).any():
-            raise ValueError(
-                f"balanced sampling needs every class in the training images, counts are {counts.tolist()}"
-            )
-        self.weights = (1 / counts)[labels] if balanced else torch.ones(len(labels), dtype=torch.double)
-
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        while True:
-            rows = torch.multinomial(self.weights, self.size, replacement=True, generator=self.generator)
-            yield self.images[rows].float().div_(255), self.labels[rows]
+from .batches import Batches, Part
+from .task import Task
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how often. `checkpoint` and `log` count iterations; `seconds` stops earlier when reached."""
+    """How long and how often.
+
+    Attributes:
+        iterations: optimiser steps in all. checkpoint, log: iterations between checkpoints and between log lines.
+        seconds: stops earlier when reached.
+        accumulate: micro-batches that a batch is cut into, for networks that do not fit the memory in one.
+        patience: checkpoints without a better held-out figure after which the training ends early, with the weights
+            of the best; None trains to the end. Needs a task with `held_out`.
+    """
 
     iterations: int
     checkpoint: int = 200
     log: int = 20
     seconds: float | None = None
+    accumulate: int = 1
+    patience: int | None = None
+
+
+@dataclass
+class _State:
+    """What a checkpoint holds beside weights and random states."""
+
+    iterations: int = 0
+    seconds: float = 0.0
+    best: float | None = None
+    stale: int = 0
+    sums: dict[str, float] = field(default_factory=dict)
 
 
 def train(
@@ -88,60 +60,132 @@ def train(
     """Train `task` until `schedule.iterations`; a second call with the same folder goes on where the first stopped.
 
     Writes into `folder`: checkpoint.pt (tensors and plain numbers, read back with weights_only), losses.jsonl and,
-    at every checkpoint, grid.png where the task draws one.
+    at every checkpoint, grid.png where the task draws one. The loggers of `fabric` get every log line.
+
+    With a fabric of several processes each trains on its part of every batch, and gradients and losses are averaged:
+    networks without batch statistics train as on one. Only the first process writes and reports.
 
     Returns:
         The logged losses, one dict a log line with "iteration" and "seconds".
+
+    Raises:
+        ValueError: the batch cannot be cut into equal parts, or early stopping is asked of a task that has no
+            held-out figure.
     """
     fabric = fabric or Fabric(accelerator="auto", devices=1)
     folder.mkdir(parents=True, exist_ok=True)
-    state = folder / "checkpoint.pt"
-    done, spent = _resume(task, batches, state)
-    log = _read_log(folder / "losses.jsonl", done)
+    task.part = Part(fabric.global_rank, fabric.world_size, task.group)
+    task.accumulate = schedule.accumulate
+    state = _resume(task, batches, folder / "checkpoint.pt")
+    log = _read_log(folder / "losses.jsonl", state.iterations) if fabric.is_global_zero else []
     for module in task.modules.values():
         module.to(fabric.device)
-    started = time.perf_counter() - spent
+    started = time.perf_counter() - state.seconds
     stream = iter(batches)
-    sums: dict[str, float] = {}
-    for iteration in range(done, schedule.iterations):
-        batch = tuple(part.to(fabric.device) for part in next(stream))
-        for name, value in task.step(batch, iteration, fabric).items():
-            sums.setdefault(name, value)
-            sums[name] = 0.95 * sums[name] + 0.05 * value
-        count = iteration + 1
-        elapsed = time.perf_counter() - started
-        last = count == schedule.iterations or (schedule.seconds is not None and elapsed > schedule.seconds)
-        if count % schedule.log == 0 or last:
-            row = {"iteration": float(count), "seconds": round(elapsed, 2)} | {k: round(v, 6) for k, v in sums.items()}
-            log.append(row)
-            with (folder / "losses.jsonl").open("a") as file:
-                file.write(json.dumps(row) + "\n")
-        if count % schedule.checkpoint == 0 or last:
-            _checkpoint(task, batches, count, elapsed, state)
-            _picture(task, folder / "grid.png")
-        progress(count / schedule.iterations, f"iteration {count} of {schedule.iterations}")
+    while state.iterations < schedule.iterations and not _gave_up(state, schedule):
+        for name, value in _iteration(task, next(stream), state.iterations, fabric).items():
+            state.sums.setdefault(name, value)
+            state.sums[name] = 0.95 * state.sums[name] + 0.05 * value
+        state.iterations += 1
+        state.seconds = time.perf_counter() - started
+        over_time = schedule.seconds is not None and state.seconds > schedule.seconds
+        last = bool(fabric.broadcast(state.iterations == schedule.iterations or over_time))
+        row = _row(state)
+        if state.iterations % schedule.checkpoint == 0 or last:
+            if schedule.patience is not None:
+                row |= _judge(task, state, folder / "best.pt", fabric)
+                last = last or _gave_up(state, schedule)
+            if fabric.is_global_zero:
+                _checkpoint(task, batches, state, folder / "checkpoint.pt")
+                _picture(task, folder / "grid.png")
+        if fabric.is_global_zero:
+            if state.iterations % schedule.log == 0 or last or "held_out" in row:
+                _write(log, row, folder / "losses.jsonl", fabric)
+            progress(state.iterations / schedule.iterations, f"iteration {state.iterations} of {schedule.iterations}")
         if last:
             break
+    if schedule.patience is not None:
+        _take_best(task, folder / "best.pt")
     return log
 
 
-def _checkpoint(task: Task, batches: Batches, count: int, seconds: float, path: Path) -> None:
-    content: dict[str, Any] = {
-        "modules": {name: module.state_dict() for name, module in task.modules.items()},
-        "optimizers": {name: optimizer.state_dict() for name, optimizer in task.optimizers.items()},
-        "batches": batches.generator.get_state(),
-        "torch": torch.get_rng_state(),
-        "iterations": count,
-        "seconds": seconds,
-    }
+def _gave_up(state: _State, schedule: Schedule) -> bool:
+    return schedule.patience is not None and state.stale >= schedule.patience
+
+
+def _iteration(task: Task, batch: tuple[torch.Tensor, ...], iteration: int, fabric: Fabric) -> dict[str, float]:
+    """One optimiser step of every optimiser; the losses are means over micro-batches and processes."""
+    own = tuple(task.part.of(tensor) for tensor in batch)
+    sums: dict[str, float] = {}
+    for index in range(task.accumulate):
+        micro = Part(index, task.accumulate, task.group)
+        rows = tuple(micro.of(tensor).to(fabric.device) for tensor in own)
+        with fabric.autocast():
+            for name, value in task.step(rows, iteration, fabric).items():
+                sums[name] = sums.get(name, 0.0) + value / task.accumulate
+    if fabric.world_size == 1:
+        return sums
+    values = fabric.all_reduce(torch.tensor(list(sums.values()), device=fabric.device), reduce_op="mean")
+    assert isinstance(values, torch.Tensor)
+    return dict(zip(sums, values.tolist(), strict=True))
+
+
+def _row(state: _State) -> dict[str, float]:
+    row = {"iteration": float(state.iterations), "seconds": round(state.seconds, 2)}
+    return row | {name: round(value, 6) for name, value in state.sums.items()}
+
+
+def _write(log: list[dict[str, float]], row: dict[str, float], path: Path, fabric: Fabric) -> None:
+    log.append(row)
+    with path.open("a") as file:
+        file.write(json.dumps(row) + "\n")
+    fabric.log_dict(row, step=int(row["iteration"]))
+
+
+def _judge(task: Task, state: _State, path: Path, fabric: Fabric) -> dict[str, float]:
+    """Take the held-out figure; keep the weights where it is the best so far."""
+    found = task.held_out()
+    if found is None:
+        raise ValueError("early stopping needs a held-out figure, and this training has none: leave patience out")
+    # Every process must stop at the same checkpoint.
+    found = float(fabric.broadcast(found))
+    if state.best is None or found < state.best:
+        state.best, state.stale = found, 0
+        if fabric.is_global_zero:
+            _save({name: module.state_dict() for name, module in task.modules.items()}, path)
+    else:
+        state.stale += 1
+    fabric.barrier()
+    return {"held_out": round(found, 6)}
+
+
+def _take_best(task: Task, path: Path) -> None:
+    if path.exists():
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        for name, module in task.modules.items():
+            module.load_state_dict(content[name])
+
+
+def _save(content: dict[str, Any], path: Path) -> None:
     # Written aside first: a kill during the write must not cost the last good checkpoint.
     torch.save(content, path.with_suffix(".part"))
     path.with_suffix(".part").replace(path)
 
 
-def _resume(task: Task, batches: Batches, path: Path) -> tuple[int, float]:
+def _checkpoint(task: Task, batches: Batches, state: _State, path: Path) -> None:
+    content: dict[str, Any] = {
+        "modules": {name: module.state_dict() for name, module in task.modules.items()},
+        "optimizers": {name: optimizer.state_dict() for name, optimizer in task.optimizers.items()},
+        "batches": batches.generator.get_state(),
+        "torch": torch.get_rng_state(),
+        "state": vars(state),
+    }
+    _save(content, path)
+
+
+def _resume(task: Task, batches: Batches, path: Path) -> _State:
     if not path.exists():
-        return 0, 0.0
+        return _State()
     content = torch.load(path, map_location="cpu", weights_only=True)
     for name, module in task.modules.items():
         module.load_state_dict(content["modules"][name])
@@ -149,7 +193,7 @@ def _resume(task: Task, batches: Batches, path: Path) -> tuple[int, float]:
         optimizer.load_state_dict(content["optimizers"][name])
     batches.generator.set_state(content["batches"])
     torch.set_rng_state(content["torch"])
-    return content["iterations"], content["seconds"]
+    return _State(**content["state"])
 
 
 def _read_log(path: Path, done: int) -> list[dict[str, float]]:

@@ -13,6 +13,13 @@ from services.workspace import Workspace, open_workspace
 from .output import JsonOption, WorkspaceOption, plain_errors, say, terminal_progress
 
 Dataset = Annotated[str, typer.Option("--dataset", help="Name of an imported data set.")]
+Seconds = Annotated[float | None, typer.Option(help="Stop after so many seconds.")]
+Accumulate = Annotated[int, typer.Option(min=1, help="Pieces that a batch is passed in, to save memory.")]
+Precision = Annotated[str, typer.Option(help='"32-true", or "bf16-mixed" for a GPU.')]
+Patience = Annotated[
+    int | None, typer.Option(min=1, help="Stop after so many checkpoints without gain on the val split; keep the best.")
+]
+TensorBoard = Annotated[bool, typer.Option("--tensorboard", help="Write the losses for TensorBoard, too.")]
 
 
 def _run(workspace: Any, kind: str, name: str, settings: dict[str, Any], seed: int, as_json: bool, **ids: Any) -> Any:
@@ -35,6 +42,11 @@ def train_classifier(
     size: int = 64,
     iterations: int = 700,
     batch: int = 32,
+    seconds: Seconds = None,
+    accumulate: Accumulate = 1,
+    precision: Precision = "32-true",
+    patience: Patience = None,
+    tensorboard: TensorBoard = False,
     seed: int = 0,
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
@@ -43,7 +55,18 @@ def train_classifier(
     from services.datasets import dataset_named
 
     opened = open_workspace(workspace)
-    settings = {"positive": positive, "negative": negative, "size": size, "iterations": iterations, "batch": batch}
+    settings = {
+        "positive": positive,
+        "negative": negative,
+        "size": size,
+        "iterations": iterations,
+        "batch": batch,
+        "seconds": seconds,
+        "accumulate": accumulate,
+        "precision": precision,
+        "patience": patience,
+        "tensorboard": tensorboard,
+    }
     view = _run(
         opened,
         "train classifier",
@@ -64,7 +87,7 @@ def train_stylex(
     name: Annotated[str | None, typer.Option(help="Name of the model.")] = None,
     iterations: int = 6000,
     batch: int = 16,
-    seconds: Annotated[float | None, typer.Option(help="Stop after so many seconds.")] = None,
+    seconds: Seconds = None,
     recipe: Annotated[
         str,
         typer.Option(
@@ -72,6 +95,10 @@ def train_stylex(
         ),
     ] = "reconstruct",
     start_from: Annotated[str | None, typer.Option(help="Name of a generator to go on from.")] = None,
+    accumulate: Accumulate = 1,
+    precision: Precision = "32-true",
+    patience: Patience = None,
+    tensorboard: TensorBoard = False,
     seed: int = 0,
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
@@ -82,7 +109,17 @@ def train_stylex(
 
     opened = open_workspace(workspace)
     begin = model_named(opened, start_from, "stylex").id if start_from else None
-    settings = {"iterations": iterations, "batch": batch, "seconds": seconds, "recipe": recipe, "start_from": begin}
+    settings = {
+        "iterations": iterations,
+        "batch": batch,
+        "seconds": seconds,
+        "recipe": recipe,
+        "start_from": begin,
+        "accumulate": accumulate,
+        "precision": precision,
+        "patience": patience,
+        "tensorboard": tensorboard,
+    }
     view = _run(
         opened,
         "train stylex",

@@ -37,7 +37,8 @@ def _encode_decode() -> tuple[nn.Module, Tensor]:
 def _mapping() -> tuple[nn.Module, Tensor]:
     model = StylEx(CONFIG).to("meta")
     w = model.mapping(torch.randn(4, 64, device="meta"), _labels())
-    return model.mapping, path_lengths(model.decode(w, _labels()), w)
+    images = model.decode(w, _labels())
+    return model.mapping, path_lengths(images, w, torch.randn_like(images))
 
 
 def _discriminator() -> tuple[nn.Module, Tensor]:

@@ -10,6 +10,8 @@ from torch.nn import functional
 
 from ..layers import EqualConv, EqualLinear, activate
 
+GROUP = 4  # images that the minibatch-stddev layer compares
+
 
 class Residual(nn.Module):
     """StyleGAN2's discriminator block: two 3 x 3 convolutions and a skip, halving the size by averaging."""
@@ -59,7 +61,7 @@ class Encoder(nn.Module):
 class Discriminator(nn.Module):
     """Real or drawn, given the label: minibatch-stddev, and the label by projection (Miyato & Koyama 2018)."""
 
-    def __init__(self, size: int, channels: dict[int, int], classes: int, group: int = 4) -> None:
+    def __init__(self, size: int, channels: dict[int, int], classes: int, group: int = GROUP) -> None:
         super().__init__()
         self.group = group
         self.trunk = Trunk(size, channels)

@@ -36,11 +36,10 @@ def r1_gamma(size: int, batch: int) -> float:
     return 10.0 if size >= 256 else 0.0002 * size * size / batch
 
 
-def path_lengths(images: Tensor, w: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """(n,) |J_w^T y| with y ~ N(0, I) / sqrt(H W) (Karras et al. 2020, Eq. 4)."""
-    noise = torch.randn(images.shape, generator=generator, device="cpu" if generator else images.device)
-    noise = noise.to(images) / math.sqrt(images.shape[2] * images.shape[3])
-    (gradient,) = torch.autograd.grad((images * noise).sum(), w, create_graph=True)
+def path_lengths(images: Tensor, w: Tensor, noise: Tensor) -> Tensor:
+    """(n,) |J_w^T y| with y = noise / sqrt(H W), noise ~ N(0, I) of the images' shape (Karras et al. 2020, Eq. 4)."""
+    y = noise / math.sqrt(images.shape[2] * images.shape[3])
+    (gradient,) = torch.autograd.grad((images * y).sum(), w, create_graph=True)
     return gradient.square().sum(dim=1).sqrt()
 
 

@@ -28,8 +28,8 @@ class Refinement:
         space: "w": one code for all layers. "w+": a row of its own for every layer, all starting at E(x).
     """
 
-    steps: int = 60
-    rate: float = 0.05
+    steps: int = 120
+    rate: float = 0.1
     space: Space = "w+"
 
     def __post_init__(self) -> None:

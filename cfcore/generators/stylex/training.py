@@ -12,9 +12,10 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from cfcore.classifiers.base import Classifier
-from cfcore.training.loop import Task
+from cfcore.training.task import Task
 from cfcore.training.weights import channels_last, load_weights
 
+from .critic import GROUP
 from .losses import (
     classifier_terms,
     discriminator_loss,
@@ -129,6 +130,8 @@ class StylExTask(Task):
     carry their data label in D.
     """
 
+    group = GROUP
+
     def __init__(
         self,
         model: StylEx,
@@ -167,6 +170,7 @@ class StylExTask(Task):
         }
         self._rates = {name: [group["lr"] for group in o.param_groups] for name, o in self.optimizers.items()}
         self._seen: Tensor | None = None
+        self.held_out_images: Tensor | None = None
 
     def begin_with(self, folder: Path) -> None:
         """Start from stored weights of the same sizes (and the discriminator beside them, where there is one); the
@@ -195,7 +199,6 @@ class StylExTask(Task):
         losses = self._train_generator(images, source, iteration, adversarial, fabric)
         if adversarial:
             losses |= self._train_discriminator(images, label, source, iteration, fabric)
-        self._follow(len(images))
         return losses
 
     def _set_rates(self, iteration: int) -> None:
@@ -210,7 +213,7 @@ class StylExTask(Task):
     def _train_generator(
         self, images: Tensor, source: Tensor, iteration: int, adversarial: bool, fabric: Fabric
     ) -> dict[str, float]:
-        s, optimizer = self.settings, self.optimizers["generator"]
+        s = self.settings
         self.discriminator.requires_grad_(False)
         w = self.model.encode(images)
         drawn = self.model.synthesis(w, self.model.embedding(source))
@@ -233,23 +236,24 @@ class StylExTask(Task):
             parts["adversarial"] = generator_loss(self.discriminator(both, labels)) * 2
             total = total + s.adversarial_weight * parts["adversarial"]
             if iteration % s.path_every == 0:
-                parts["path"] = self._path_penalty(images)
+                parts["path"] = self._path_penalty(images, fabric)
                 total = total + s.path_weight * s.path_every * parts["path"]
-        optimizer.zero_grad(set_to_none=True)
-        fabric.backward(total)
-        optimizer.step()
+        if self.update("generator", total, fabric):
+            self._follow(len(images) * self.accumulate * self.part.pieces)
         self.discriminator.requires_grad_(True)
         return {name: value.item() for name, value in parts.items()}
 
-    def _path_penalty(self, images: Tensor) -> Tensor:
-        w, label = self._random_codes(images[: max(1, len(images) // 2)])
-        lengths = path_lengths(self.model.synthesis(w, self.model.embedding(label)), w)
-        return (lengths - self.path_length.follow(lengths.detach().mean())).square().mean()
+    def _path_penalty(self, images: Tensor, fabric: Fabric) -> Tensor:
+        some = images[: max(1, len(images) // 2)]
+        w, label = self._random_codes(some)
+        lengths = path_lengths(self.model.synthesis(w, self.model.embedding(label)), w, self._normal(some.shape, some))
+        mean = fabric.all_reduce(lengths.detach().mean(), reduce_op="mean")
+        assert isinstance(mean, Tensor)
+        return (lengths - self.path_length.follow(mean)).square().mean()
 
     def _train_discriminator(
         self, images: Tensor, label: Tensor, source: Tensor, iteration: int, fabric: Fabric
     ) -> dict[str, float]:
-        optimizer = self.optimizers["discriminator"]
         with torch.no_grad():
             random_w, random_label = self._random_codes(images)
             w = torch.cat([random_w, self.model.encode(images)])
@@ -261,15 +265,19 @@ class StylExTask(Task):
             parts["r1"] = r1_penalty(self.discriminator, images, label)
             gamma = r1_gamma(images.shape[-1], len(images))
             total = total + gamma / 2 * self.settings.r1_every * parts["r1"]
-        optimizer.zero_grad(set_to_none=True)
-        fabric.backward(total)
-        optimizer.step()
+        self.update("discriminator", total, fabric)
         return {name: value.item() for name, value in parts.items()}
 
+    def _normal(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
+        """N(0, 1) of a shape whose rows are this process' part of those that all processes draw alike."""
+        n = shape[0] * self.part.pieces
+        return self.part.of(torch.randn(n, *shape[1:], generator=self.generator)).to(like)
+
     def _random_codes(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        n, config = len(images), self.model.config
-        z = torch.randn(n, config.width, generator=self.generator).to(images)
-        label = torch.randint(config.classes, (n,), generator=self.generator).to(images.device)
+        config = self.model.config
+        z = self._normal((len(images), config.width), images)
+        drawn = torch.randint(config.classes, (len(images) * self.part.pieces,), generator=self.generator)
+        label = self.part.of(drawn).to(images.device)
         return self.model.mapping(z, label), label
 
     @torch.no_grad()
@@ -279,15 +287,25 @@ class StylExTask(Task):
             slow.lerp_(fast, 1 - keep)
 
     @torch.no_grad()
+    def held_out(self) -> float | None:
+        """L1 of the averaged weights' reconstructions of `held_out_images`, (n, 1, size, size) uint8."""
+        if self.held_out_images is None:
+            return None
+        return reconstruction_quality(self.average, self.classifier, self.held_out_images)["l1"]
+
+    @torch.no_grad()
     def picture(self) -> Tensor | None:
-        """Eight images, their reconstructions by the averaged weights, and eight random samples, a row each."""
+        """Eight images, their reconstructions by the averaged weights, and eight random samples (of the same eight z
+        at every call), a row each."""
         if self._seen is None:
             return None
         images = self._seen[:8]
         source = self.classifier.logits(images).argmax(dim=1)
         drawn = self.average.decode(self.average.encode(images), source)
-        w, label = self._random_codes(images)
-        rows = torch.cat([images, drawn, self.average.decode(w, label)])[:, 0]
+        # Always the same z, from a source of its own: a picture must change nothing of the training.
+        z = torch.randn(len(images), self.model.config.width, generator=torch.Generator().manual_seed(0)).to(images)
+        w = self.average.mapping(z, source)
+        rows = torch.cat([images, drawn, self.average.decode(w, source)])[:, 0]
         return rows.view(3, len(images), *rows.shape[1:]).permute(0, 2, 1, 3).reshape(3 * rows.shape[1], -1)
 
 

@@ -14,7 +14,8 @@ from lightning_fabric import Fabric
 from cfcore.classifiers.densenet import BinaryDenseNet
 from cfcore.classifiers.store import load_classifier, save_classifier
 from cfcore.classifiers.training import ClassifierTask, augment, evaluate, predict
-from cfcore.training.loop import Batches, Schedule, train
+from cfcore.training.batches import Batches
+from cfcore.training.loop import Schedule, train
 
 
 @given(st.integers(0, 10_000), st.integers(2, 30), st.integers(2, 30))

@@ -11,6 +11,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from services.cli.main import app
+from services.models import model_named
 from services.workspace import Workspace
 
 
@@ -32,13 +33,26 @@ def test_phantom_to_eigenvectors(workspace: Workspace) -> None:
     call("phantom", "--name", "toy", "--n", "80", "--size", "64", "--seed", "3")
     trained = call(
         "train", "classifier", "--dataset", "toy", "--positive", "Cardiomegaly", "--name", "C", "--size", "32",
-        "--iterations", "12", "--batch", "8",
+        "--iterations", "12", "--batch", "8", "--patience", "1", "--tensorboard",
     )  # fmt: skip
+    assert list(workspace.folder.rglob("events.out.*"))
     evaluated = call("evaluate", "classifier", "C", "--dataset", "toy")
     assert set(evaluated) == {"name", "figures", "settings", "seconds", "versions"}
     assert evaluated["figures"]["auc"] == pytest.approx(trained["auc"], abs=0.05)  # type: ignore[index]
     drawn = call(
         "train", "stylex", "--dataset", "toy", "--classifier", "C", "--name", "G", "--iterations", "6", "--batch", "4"
+    )
+    second = call(
+        "train", "stylex", "--dataset", "toy", "--classifier", "C", "--name", "G2", "--iterations", "2", "--batch", "4",
+        "--recipe", "adversarial", "--start-from", "G", "--accumulate", "2", "--precision", "bf16-mixed",
+    )  # fmt: skip
+    assert second["ssim"] is not None
+    card = model_named(workspace, "G2", "stylex").card
+    assert card["images_seen"] == 6 * 4 + 2 * 4
+    assert card["started_from"]["name"] == "G"
+    assert card["command"] == (
+        "cfreader train stylex --dataset toy --name G2 --classifier C --iterations 2 --batch 4 --recipe adversarial "
+        "--start-from G --accumulate 2 --precision bf16-mixed --seed 0"
     )
     measured = call("evaluate", "stylex", "G", "--dataset", "toy")
     assert measured["figures"]["l1"] == pytest.approx(drawn["l1"], abs=0.01)  # type: ignore[index]

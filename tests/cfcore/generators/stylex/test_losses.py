@@ -42,7 +42,8 @@ def test_path_length_of_a_linear_generator() -> None:
     """G(w) = A w has J^T y = A^T y: the mean squared length is |A|_F^2 / (H W)."""
     matrix = torch.randn(16, 3)
     w = torch.randn(4000, 3, requires_grad=True)
-    lengths = path_lengths((w @ matrix.T).view(-1, 1, 4, 4), w, torch.Generator().manual_seed(0))
+    noise = torch.randn(4000, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+    lengths = path_lengths((w @ matrix.T).view(-1, 1, 4, 4), w, noise)
     assert lengths.square().mean().item() == pytest.approx((matrix.square().sum() / 16).item(), rel=0.05)
 
 

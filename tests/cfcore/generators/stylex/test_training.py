@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import math
 from pathlib import Path
 
@@ -20,7 +21,8 @@ from cfcore.generators.stylex.training import (
     StylExTraining,
     reconstruction_quality,
 )
-from cfcore.training.loop import Batches, Schedule, train
+from cfcore.training.batches import Batches
+from cfcore.training.loop import Schedule, train
 from cfcore.training.weights import freeze
 
 SMALL = {4: 16, 8: 16, 16: 8, 32: 8}
@@ -119,3 +121,29 @@ def _drawn(task: StylExTask) -> torch.Tensor:
 def test_a_single_code_has_no_covariance() -> None:
     with pytest.raises(ValueError, match="at least 2 codes"):
         _task(StylExTraining()).match_codes(torch.zeros(1, 1, 32, 32, dtype=torch.uint8))
+
+
+def test_a_resumed_training_is_the_uninterrupted_one_to_the_bit(tmp_path: Path) -> None:
+    """Every term takes part, and a picture is drawn at every checkpoint."""
+
+    def fresh(folder: str, iterations: int) -> StylExTask:
+        settings = StylExTraining(classifier_every=2, r1_every=2, path_every=2, warm_up=3, anneal=True)
+        task = _task(settings, 9)
+        images = torch.randint(0, 256, (24, 1, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+        batches = Batches(images, torch.arange(24) % 2, 4, task.generator)
+        schedule = Schedule(iterations, checkpoint=3, log=1)
+        train(task, batches, schedule, tmp_path / folder, fabric=Fabric(accelerator="cpu", devices=1))
+        return task
+
+    whole = fresh("whole", 9)
+    fresh("cut", 6)
+    resumed = fresh("cut", 9)
+    for name, module in whole.modules.items():
+        for key, tensor in module.state_dict().items():
+            assert torch.equal(tensor, resumed.modules[name].state_dict()[key]), f"{name}: {key}"
+    logs = {}
+    for folder in ("whole", "cut"):
+        lines = (tmp_path / folder / "losses.jsonl").read_text().splitlines()
+        logs[folder] = [{k: v for k, v in json.loads(line).items() if k != "seconds"} for line in lines]
+    assert len(logs["whole"]) == 9
+    assert logs["cut"] == logs["whole"]
