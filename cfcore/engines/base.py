@@ -119,6 +119,27 @@ class Engine(nn.Module, ABC):
         """Fit to (n, channels, *spatial) images in [0, 1] that `classifier` does not call `target`; a method without
         training returns at once."""
 
+    @classmethod
+    def fit_in(
+        cls,
+        scratch: Path,
+        classifier: Classifier,
+        images: Tensor,
+        target: int,
+        config: Any,
+        progress: Progress = silent,
+        *,
+        generator: nn.Module | None = None,
+        training: Callable[[], Tensor],
+    ) -> Self:
+        """`fit` for a caller that may be killed and has images of every class at hand.
+
+        A method whose fit takes long stores partial results in `scratch` and finds there those of an earlier attempt;
+        one that needs the range of the training data calls `training` for (t, channels, *spatial) images in [0, 1].
+        Others need not know: this calls `fit`.
+        """
+        return cls.fit(classifier, images, target, config, progress, generator=generator)
+
     @abstractmethod
     def encode(self, images: Tensor, target: int) -> Tensor:
         """(n, d) codes of images at the network's size."""
@@ -140,6 +161,10 @@ class Engine(nn.Module, ABC):
     def directions(self) -> tuple[NamedDirection, ...]:
         """The ranked directions, best first; empty for a method without named directions."""
         return ()
+
+    def describe(self, direction: str) -> str:
+        """Where in the network a direction acts, in words; empty where its name says all there is."""
+        return ""
 
     @abstractmethod
     def explain(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from .attfind import AttFind
 from .base import Engine
 from .eigenfind import EigenFind
 
-ENGINES: dict[str, type[Engine]] = {engine.name: engine for engine in (EigenFind,)}
+ENGINES: dict[str, type[Engine]] = {engine.name: engine for engine in (EigenFind, AttFind)}
 
 
 def engine_class(name: str) -> type[Engine]:

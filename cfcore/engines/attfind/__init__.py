@@ -1,0 +1,5 @@
+"""AttFind: which single style coordinates of the generator change the classifier's mind."""
+
+from .engine import AttFind, AttFindConfig
+
+__all__ = ["AttFind", "AttFindConfig"]
