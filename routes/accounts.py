@@ -34,10 +34,17 @@ def _local(path: str, otherwise: str = "/") -> str:
     return path if plain and not parts.scheme and not parts.netloc else otherwise
 
 
+def _is_loopback(address: str) -> bool:
+    """Whether an address is this machine's own. A server that listens on :: sees 127.0.0.1 as ::ffff:127.0.0.1."""
+    parsed = ipaddress.ip_address(address)
+    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
+    return (mapped or parsed).is_loopback
+
+
 def _at_home(request: Request) -> bool:
     """Whether browser and server are one machine: by address and by the name that the browser asked for."""
     try:
-        near = request.client is not None and ipaddress.ip_address(request.client.host).is_loopback
+        near = request.client is not None and _is_loopback(request.client.host)
     except ValueError:
         near = False
     named = request.url.hostname in ("localhost", "127.0.0.1", "::1")

@@ -115,8 +115,10 @@ def test_the_demo_form_shows_only_at_home_in_a_demo(workspace: Workspace, client
 
     assert not offers("127.0.0.1", "http://localhost")
     (workspace.folder / "demo").touch()
-    assert offers("127.0.0.1", "http://localhost")
-    assert not offers("192.0.2.9", "http://localhost")
+    for own in ("127.0.0.1", "::1", "::ffff:127.0.0.1"):
+        assert offers(own, "http://localhost")
+    for foreign in ("192.0.2.9", "::ffff:192.0.2.9", "2001:db8::1", "nowhere"):
+        assert not offers(foreign, "http://localhost")
     assert not offers("127.0.0.1", "http://reader.example")
     far = TestClient(app, base_url="http://localhost", client=("192.0.2.9", 1), follow_redirects=False)
     answer = far.post("/auth/demo", data={"role": "reader"}, headers={"origin": "http://localhost"})
