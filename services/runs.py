@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import math
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -230,6 +231,21 @@ def _check_explain(
         )
         if not count:
             raise RunRefused(f"{dataset.name} has no images in the split {split!r} {what}: choose another split")
+
+
+def moves_an_image(engine: str, config: dict[str, Any], generator_card: dict[str, Any]) -> int:
+    """How many moved pictures the search of `engine` draws of every image; 0 where the generator's card does not say.
+
+    AttFind moves each of the m styles both ways (the share `verified` of all that). A style belongs to an input channel
+    of a convolution; the channels of a resolution enter its last one and, but for the highest, the next one's first.
+    """
+    if engine == "eigenfind":
+        return int(config.get("scan", 20)) * 2
+    shape = generator_card.get("config", {})
+    widths = {int(side): int(n) for side, n in shape.get("channels", {}).items()}
+    sides = sorted(side for side in widths if side <= int(shape.get("size", 0)))
+    m = sum(widths[side] * (1 + (side < sides[-1])) for side in sides)
+    return math.ceil(config.get("verified", 1.0) * 2 * m)
 
 
 def cancel_run(workspace: Workspace, run_id: int, actor: str) -> None:

@@ -91,6 +91,7 @@ class Engine(nn.Module, ABC):
         generator_kind: kind of trained generator that `fit` needs, or None.
         Config: a frozen dataclass whose defaults are the paper's.
         degree_range: slider range of the strength; default_degree: where it starts.
+        search_seconds: time that `fit` took over all attempts, where it was resumed from partial results; else 0.
     """
 
     name: ClassVar[str]
@@ -103,6 +104,7 @@ class Engine(nn.Module, ABC):
 
     classifier: Classifier
     size: tuple[int, ...]
+    search_seconds: float = 0.0
 
     @classmethod
     @abstractmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -12,6 +13,9 @@ from pages.parts.who import workspace
 from services.explore import ImageChoice, OpenEngine, image_choices, thumbnail
 from services.notebook import list_entries, note_text, picture
 from services.runs import RunView
+
+if TYPE_CHECKING:
+    from cfcore.engines.base import NamedDirection
 
 SPLITS = {"": "All splits", "test": "Test", "val": "Validation", "train": "Training"}
 ANY = "Any class"
@@ -118,7 +122,7 @@ def choose_direction(opened: OpenEngine) -> str | None:
                     key=f"direction-{names.index(entry.name)}",
                     type="tertiary",
                     width="stretch",
-                    help=f"Alone it flips {layout.percent(entry.explained)} of the images of the search",
+                    help=about(opened, entry),
                 )
                 and not here
             ):
@@ -128,6 +132,13 @@ def choose_direction(opened: OpenEngine) -> str | None:
     if len(ranked) > sum(entry.kept for entry in ranked):
         st.checkbox(f"All {len(ranked)}, not only the kept ones", key="all-directions")
     return chosen
+
+
+def about(opened: OpenEngine, entry: NamedDirection) -> str:
+    """Where the direction acts, if its name does not say it, and what it does alone."""
+    place = opened.engine.describe(entry.name)
+    effect = f"Alone it flips {layout.percent(entry.explained)} of the images of the search"
+    return f"{place}. {effect}" if place else effect
 
 
 def recent_entries() -> None:

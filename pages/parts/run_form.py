@@ -8,11 +8,11 @@ from typing import Any
 import streamlit as st
 
 from pages.parts import layout
-from pages.parts.run_state import KINDS
+from pages.parts.run_state import ENGINE_TITLES, KINDS
 from pages.parts.who import actor, workspace
 from services.datasets import DatasetView, list_datasets
 from services.models import ModelView, list_models
-from services.runs import start_run
+from services.runs import moves_an_image, start_run
 
 SPLITS = ("test", "val", "train")
 
@@ -42,10 +42,18 @@ def explain_form(dataset: DatasetView, classifiers: Sequence[ModelView]) -> None
     if not usable:
         layout.empty(
             "No trained pair of classifier and generator",
-            "EigenFind moves along directions of a StylEx generator that was trained against the classifier. Train one "
-            "first (“Train a StylEx generator” above).",
+            "EigenFind and AttFind move along directions of a StylEx generator that was trained against the "
+            "classifier. Train one first (“Train a StylEx generator” above).",
         )
         return
+    engine = st.segmented_control(
+        "Method",
+        list(ENGINE_FORMS),
+        format_func=ENGINE_TITLES.__getitem__,
+        default="eigenfind",
+        required=True,
+        help="EigenFind moves along eigenvectors of all style weights, AttFind moves one style coordinate at a time",
+    )
     left, right = st.columns(2)
     with left:
         classifier = st.selectbox("Classifier", usable, format_func=lambda m: m.name)
@@ -63,7 +71,7 @@ def explain_form(dataset: DatasetView, classifiers: Sequence[ModelView]) -> None
         )
         seed = st.number_input("Seed", 0, 2**31 - 1, 0, help="Draws the images; the same seed draws the same ones")
     with st.expander("Search and rendering"):
-        config = eigenfind_settings()
+        config = ENGINE_FORMS[engine]()
         fits = [s for s in ("val", "train", "test") if s in dataset.splits]
         with st.container(horizontal=True):
             fit_n = st.number_input("Images to rank directions on", 1, 5000, 32)
@@ -78,7 +86,7 @@ def explain_form(dataset: DatasetView, classifiers: Sequence[ModelView]) -> None
             format_func=str.capitalize,
         )
     settings = {
-        "engine": "eigenfind",
+        "engine": engine,
         "target": target,
         "images": {"split": split, "n": int(n), "seed": int(seed), "predicted": predicted},
         "fit_split": fit_split,
@@ -86,9 +94,10 @@ def explain_form(dataset: DatasetView, classifiers: Sequence[ModelView]) -> None
         "rendering": rendering,
         "config": config,
     }
-    moves = int(fit_n) * config["scan"] * 2
-    st.caption(f"The search draws and classifies {moves:,} moved images.".replace(",", " "))
-    finish("explain", f"EigenFind, {target}", settings, int(seed), dataset, classifier.id, generator.id)
+    if moves := int(fit_n) * moves_an_image(engine, config, generator.card):
+        st.caption(f"The search draws and classifies {moves:,} moved images.".replace(",", " "))
+    proposal = f"{ENGINE_TITLES[engine].rsplit(maxsplit=1)[-1]}, {target}"
+    finish("explain", proposal, settings, int(seed), dataset, classifier.id, generator.id)
 
 
 def eigenfind_settings() -> dict[str, Any]:
@@ -107,6 +116,39 @@ def eigenfind_settings() -> dict[str, Any]:
         )
     consistent = st.checkbox("Drop eigenvectors whose two signs both raise the logit")
     return {"scan": int(scan), "k": int(k), "degree": float(degree), "basis": basis, "consistent": consistent}
+
+
+def attfind_settings() -> dict[str, Any]:
+    """Fields of AttFind's Config, with what they mean."""
+    with st.container(horizontal=True):
+        verified = st.number_input(
+            "verified, %",
+            0.5,
+            100.0,
+            5.0,
+            0.5,
+            help="Gradients rank all moves by one pass an image; the best of them, so many per cent, are drawn and "
+            "classified. 100: every coordinate in both directions, as in the paper; takes long.",
+        )
+        k = st.number_input("k", 1, 512, 10, help="(coordinate, direction) pairs kept, by the mean logit change.")
+        degree = st.number_input(
+            "degree",
+            0.1,
+            10.0,
+            1.0,
+            0.1,
+            help="1: all the way to the lowest or highest value of the training images; more leaves their range.",
+        )
+        selection = st.selectbox(
+            "selection",
+            ["independent", "subset"],
+            help="independent: the first kept pair that flips the image alone. subset: pairs are added, the most "
+            "helpful first, until it flips (at most 10).",
+        )
+    return {"k": int(k), "degree": float(degree), "selection": selection, "verified": float(verified) / 100}
+
+
+ENGINE_FORMS = {"eigenfind": eigenfind_settings, "attfind": attfind_settings}
 
 
 def classifier_form(dataset: DatasetView) -> None:

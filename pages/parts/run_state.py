@@ -13,7 +13,7 @@ KINDS = {
     "train classifier": "Train a classifier",
     "train stylex": "Train a StylEx generator",
 }
-ENGINE_TITLES = {"eigenfind": "StylEx with EigenFind"}
+ENGINE_TITLES = {"eigenfind": "StylEx with EigenFind", "attfind": "StylEx with AttFind"}
 ACTIVE = ("queued", "running")
 ENDED_EARLY = ("failed", "cancelled")
 _CHIPS = {"queued": "draft", "running": "running", "done": "done", "failed": "failed", "cancelled": "note"}

@@ -18,13 +18,14 @@ from cfcore.images.encode import encode_png
 from db.models import Counterfactual, Direction, Image, Model, Run
 from services.images import batches_of, crop_back, from_unit, read_pixels, small_tensor
 from services.runs import ExplainSettings, engine_folder, versions
-from services.selection import choose_images
+from services.selection import choose_images, shuffled_patients
 from services.worker import lease
 from services.worker.least import least_degrees
 from services.worker.progress import RunProgress
 from services.workspace import Workspace
 
 CHUNK = 8
+MOST_TRAINING = 512
 
 
 @dataclass
@@ -114,19 +115,35 @@ def _fitted(job: Job, images: list[Image]) -> tuple[Engine, float]:
     if seconds is not None and folder.is_dir():
         return kind.load(folder, job.classifier, generator=job.generator), float(seconds)
     small = small_tensor(job.workspace, images, job.classifier.size)
+    # Beside the engine's own folder: Explore takes that one's presence for a fitted engine.
+    scratch = folder.with_name(folder.name + ".search")
     started = time.perf_counter()
-    engine = kind.fit(
+    engine = kind.fit_in(
+        scratch,
         job.classifier,
         small,
         job.target,
         job.settings.config_of(kind),
         job.progress.part(0.15, 0.55),
         generator=job.generator,
+        training=lambda: _training_images(job),
     )
-    search_seconds = time.perf_counter() - started
+    search_seconds = max(time.perf_counter() - started, engine.search_seconds)
     _save_engine(engine, folder)
     _merge_result(job, {"search_seconds": search_seconds})
+    shutil.rmtree(scratch, ignore_errors=True)
     return engine, search_seconds
+
+
+def _training_images(job: Job) -> torch.Tensor:
+    """At most MOST_TRAINING images of every class from the first split that has any, training before the others; the
+    same ones at every attempt."""
+    assert job.run.dataset_id is not None
+    for split in ("train", "val", "test"):
+        rows = shuffled_patients(job.workspace, job.run.dataset_id, split, seed=0)[:MOST_TRAINING]
+        if rows:
+            return small_tensor(job.workspace, rows, job.classifier.size)
+    raise ValueError("the data set has no images that may be shown: approve them, or choose another data set")
 
 
 def _save_engine(engine: Engine, folder: Path) -> None:

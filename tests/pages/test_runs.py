@@ -136,3 +136,23 @@ def test_the_form_shows_a_refusal_in_words(workspace: Workspace, monkeypatch: py
 
 def refuse(*_: object, **__: object) -> int:
     raise ValueError("scan is too large")
+
+
+def test_the_form_offers_each_method_with_its_own_settings(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = shift_engine.scene(workspace)
+    add_generator(workspace, ids["classifier"])
+    page = app(monkeypatch, "runs")
+    press(page, "New run")
+    assert any(field.label == "scan" for field in page.number_input)
+    in_form(page, "segmented_control", "Method", "attfind")
+    assert not any(field.label == "scan" for field in page.number_input)
+    in_form(page, "number_input", "verified, %", 10.0)
+    in_form(page, "selectbox", "selection", "subset")
+    in_form(page, "button", "Start")
+    assert not page.exception
+    run = list_runs(workspace)[0]
+    assert (run.name, run.engine, run.state) == ("AttFind, Bright", "attfind", "queued")
+    assert run.settings["config"] == {"k": 10, "degree": 1.0, "selection": "subset", "verified": 0.1}
+    assert "StylEx with AttFind" in text_of(page)

@@ -138,6 +138,7 @@ class AttFind(Engine):
             predicted = predicted_changes(task, store, lambda share, text: progress(0.05 * share, text))
             pairs = best_pairs(predicted, count)
         engine.found = search(task, pairs, store, progress)
+        engine.search_seconds = engine.found.seconds
         engine._directions = ranked(engine.found.pairs, engine.found.changes, engine.found.flips, config.k)
         return engine
 
@@ -306,9 +307,7 @@ class _Row:
 
     def evaluate(self, sets: list[tuple[int, ...]]) -> tuple[Tensor, Tensor]:
         """Margins and flips, each (b,), of what is shown."""
-        shown = self.draw(sets)
-        if self.rendering == "detail transfer":
-            shown = self.engine.transfer(self.image, self.base, shown)
+        shown = self.engine.transfer(self.image, self.base, self.draw(sets), self.rendering)
         logits = self.engine._logits(shown)
         return target_margin(logits, self.target).cpu(), is_class(logits, self.target).cpu()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,12 +56,14 @@ class Task:
 
 @dataclass(frozen=True)
 class Found:
-    """Margins' changes and flips, both (n, p), of p pairs on n images; `base`: (n,) margins of the reconstructions."""
+    """Margins' changes and flips, both (n, p), of p pairs on n images; `base`: (n,) margins of the reconstructions;
+    `seconds`: that the drawings took, those of earlier attempts too."""
 
     pairs: Tensor
     changes: Tensor
     flips: Tensor
     base: Tensor
+    seconds: float
 
 
 class Scratch:
@@ -119,6 +122,7 @@ def search(task: Task, pairs: Tensor, scratch: Scratch, progress: Progress) -> F
             "base": torch.full((size,), float("nan")),
             "margins": torch.full((size, len(pairs)), float("nan")),
             "flips": torch.zeros(size, len(pairs), dtype=torch.uint8),
+            "seconds": torch.zeros(1, dtype=torch.float64),
         }
         if part["margins"].isnan().any():
             _search_group(task, pairs, start, part, scratch, lambda more, d=done: _tell(progress, d + more, total))  # type: ignore[misc]
@@ -126,7 +130,8 @@ def search(task: Task, pairs: Tensor, scratch: Scratch, progress: Progress) -> F
         parts.append(part)
         _tell(progress, done, total)
     margins, flips, base = (torch.cat([part[key] for part in parts]) for key in ("margins", "flips", "base"))
-    return Found(pairs.cpu(), margins - base[:, None], flips.bool(), base)
+    seconds = sum(part["seconds"].item() for part in parts)
+    return Found(pairs.cpu(), margins - base[:, None], flips.bool(), base, seconds)
 
 
 def _tell(progress: Progress, done: int, total: int) -> None:
@@ -135,6 +140,7 @@ def _tell(progress: Progress, done: int, total: int) -> None:
 
 def _search_group(task: Task, pairs: Tensor, start: int, part: dict[str, Tensor], scratch: Scratch, tell: Any) -> None:
     """Fill in the missing margins and flips of one group of images; writes after every chunk."""
+    started = time.perf_counter() - part["seconds"].item()
     rows_of = slice(start, start + GROUP)
     redraw = Redraw(task.generator, task.w[rows_of], task.label[rows_of])
     values = redraw.styles[:, :, None] + task.shifts(start, GROUP)
@@ -153,5 +159,6 @@ def _search_group(task: Task, pairs: Tensor, start: int, part: dict[str, Tensor]
                 logits = task.logits(moved)
                 part["margins"][rows, columns] = target_margin(logits, task.target).cpu()
                 part["flips"][rows, columns] = is_class(logits, task.target).cpu().to(torch.uint8)
+            part["seconds"].fill_(time.perf_counter() - started)
             scratch.write(f"group-{start:06d}", part)
             tell(done)
