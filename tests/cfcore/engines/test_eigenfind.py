@@ -11,6 +11,7 @@ from torch import Tensor
 
 from cfcore.classifiers.base import Classifier, is_class, target_margin
 from cfcore.engines.eigenfind import EigenFind, EigenFindConfig
+from cfcore.engines.eigenfind.search import Measured, ranked
 from cfcore.generators.stylex import StylEx, StylExConfig
 from cfcore.training.weights import freeze
 
@@ -126,13 +127,10 @@ def test_round_trip_on_disk(stylex: StylEx, classifier: Classifier, images: Tens
 
 
 def test_consistent_drops_an_eigenvector_that_rises_both_ways() -> None:
-    from cfcore.engines.eigenfind import _ranked
-
-    changes = torch.tensor([[[3.0, 2.0], [1.0, -1.0]]])
-    flips = torch.zeros(1, 2, 2, dtype=torch.bool)
-    kept = [d.name for d in _ranked(changes, flips, EigenFindConfig(scan=2, k=2, consistent=True)) if d.kept]
+    found = Measured(torch.tensor([[[3.0, 2.0], [1.0, -1.0]]]), torch.zeros(1, 2, 2, dtype=torch.bool))
+    kept = [d.name for d in ranked(found, EigenFindConfig(scan=2, k=2, consistent=True)) if d.kept]
     assert kept == ["v2 +", "v2 -"]
-    assert [d.name for d in _ranked(changes, flips, EigenFindConfig(scan=2, k=2)) if d.kept] == ["v1 +", "v1 -"]
+    assert [d.name for d in ranked(found, EigenFindConfig(scan=2, k=2)) if d.kept] == ["v1 +", "v1 -"]
 
 
 def test_what_cannot_be_searched_is_refused(stylex: StylEx, classifier: Classifier, images: Tensor) -> None:

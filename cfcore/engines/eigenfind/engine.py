@@ -1,0 +1,264 @@
+"""The engine: phase 1 ranks the pairs, phase 2 explains images with them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from cfcore.classifiers.base import Classifier, is_class, resize
+from cfcore.generators.stylex import StylEx
+from cfcore.generators.stylex.prepared import prepared
+
+from ..base import Engine, Explanation, NamedDirection, Progress, Rendering, silent
+from ..first_order import direction_effects
+from .basis import eigenvectors
+from .config import EigenFindConfig, batch_size
+from .search import ranked, search
+from .walk import Look, least, walk
+
+
+class EigenFind(Engine):
+    """StylEx with EigenFind.
+
+    The condition of G is C's class of the source image throughout. A direction is named by its number in the order of
+    singular values, from 1 as in the paper's Table 2, and its sign: "v17 +". Memory beside the images themselves: two
+    numbers an (image, pair) during the search, one an image after it, and one batch of pictures.
+    """
+
+    name = "eigenfind"
+    title = "StylEx with EigenFind"
+    paper = "seed 000: eigenvectors of StylEx for chest X-rays (EigenFind); StylEx: Lang et al., ICCV 2021"
+    generator_kind = "stylex"
+    Config = EigenFindConfig
+    degree_range = (-20.0, 20.0)
+    default_degree = 10.0
+
+    def __init__(self, classifier: Classifier, generator: StylEx, config: EigenFindConfig, basis: Tensor) -> None:
+        super().__init__()
+        if generator.config.classes != len(classifier.class_names):
+            raise ValueError(
+                f"the generator was trained for {generator.config.classes} classes, "
+                f"the classifier has {len(classifier.class_names)}: choose the pair that was trained together"
+            )
+        self.classifier, self.generator, self.config = classifier, generator, config
+        self.painter = prepared(generator)
+        self.size = (generator.config.size,) * 2
+        self.batch = batch_size(basis.device)
+        self.basis: Tensor
+        self.register_buffer("basis", basis)
+        self._directions: tuple[NamedDirection, ...] = ()
+        # Which kept pair is the first to flip each image of phase 1 (-1: none), by a digest of what G and C saw.
+        self._known: dict[tuple[int, bytes], int] = {}
+
+    @classmethod
+    @torch.no_grad()
+    def fit(
+        cls,
+        classifier: Classifier,
+        images: Tensor,
+        target: int,
+        config: EigenFindConfig,
+        progress: Progress = silent,
+        *,
+        generator: nn.Module | None = None,
+    ) -> Self:
+        """Phase 1 of Algorithm 1: rank the (eigenvector, sign) pairs on `images`.
+
+        The score of a pair is the mean over images of the change of the target margin against the image's own
+        reconstruction, at degree `config.degree`.
+
+        Raises:
+            ValueError: no generator, no image, or an image that C already calls `target`.
+        """
+        if not isinstance(generator, StylEx):
+            raise ValueError("EigenFind needs a trained StylEx generator: choose or train one for this classifier")
+        if len(images) == 0:
+            raise ValueError("EigenFind needs at least one image to rank the directions on")
+        small = resize(images, (generator.config.size,) * 2)
+        engine = cls(classifier, generator, config, eigenvectors(generator, classifier, small, config))
+        codes = engine._encode_all(small, target)
+        if (codes[:, -1] == target).any():
+            raise ValueError(
+                f"some images are {classifier.class_names[target]!r} for the classifier already: "
+                "search on images that it gives another class"
+            )
+        effects = engine._first_order(codes, target) if config.prerank else None
+        found = search(engine._judge, codes, engine.basis, target, config, progress, effects)
+        engine._directions = ranked(found, config)
+        engine._remember(small, target, found.flips)
+        return engine
+
+    def encode(self, images: Tensor, target: int) -> Tensor:
+        """(n, width + 1): w and, as the last column, C's class of the image, which conditions G."""
+        source = self.classifier.logits(images).argmax(dim=1, keepdim=True)
+        return torch.cat([self.generator.encode(images), source.to(images)], dim=1)
+
+    def _encode_all(self, images: Tensor, target: int) -> Tensor:
+        return torch.cat([self.encode(chunk, target) for chunk in images.split(self.batch)])
+
+    def _first_order(self, codes: Tensor, target: int) -> Tensor:
+        """(n, scan) change of the margin per unit of degree, one backward pass an image."""
+        parts = (
+            direction_effects(
+                self.painter, self.classifier, c[:, :-1], c[:, -1].long(), target, self.basis, self.config.basis
+            )
+            for c in codes.split(self.batch)
+        )
+        return torch.cat(list(parts))
+
+    def _draw(self, codes: Tensor, shift: Tensor) -> Tensor:
+        """Draw (n, width + 1) codes moved by (n, d) shifts: in w ("sefa") or in the StyleSpace ("style")."""
+        w, label = codes[:, :-1], codes[:, -1].long()
+        if self.config.basis == "sefa":
+            return self.painter.decode(w + shift, label)
+        return self.painter.decode_styles(self.painter.styles(w, label) + shift, w, label)
+
+    def _judge(self, codes: Tensor, shift: Tensor) -> Tensor:
+        return self.classifier.logits(resize(self._draw(codes, shift), self.classifier.size))
+
+    def _render(self, codes: Tensor, images: Tensor, direction: str | None, degrees: Tensor, target: int) -> Tensor:
+        return self._draw(codes, degrees[:, None] * self._unit(direction))
+
+    def _unit(self, direction: str | None) -> Tensor:
+        """(d,) signed unit vector of a direction; of the best where None."""
+        if direction is None:
+            found = self._kept()
+            if not found:
+                raise ValueError("no direction is ranked yet: fit the engine first")
+            direction = found[0].name
+        entry = self.direction(direction)
+        return entry.sign * self.basis[entry.index]
+
+    def direction(self, name: str) -> NamedDirection:
+        """The ranked direction called `name`. Raises ValueError that lists the kept ones."""
+        for entry in self._directions:
+            if entry.name == name:
+                return entry
+        kept = ", ".join(entry.name for entry in self._kept())
+        raise ValueError(f"no direction {name!r}; kept are {kept or 'none'}")
+
+    def directions(self) -> tuple[NamedDirection, ...]:
+        """The pairs measured on every image, best first: all of them unless `prerank` or `halving` spared some."""
+        return self._directions
+
+    def _kept(self) -> list[NamedDirection]:
+        return [entry for entry in self._directions if entry.kept]
+
+    def _remember(self, small: Tensor, target: int, flips: Tensor) -> None:
+        kept = torch.tensor([2 * entry.index + (entry.sign < 0) for entry in self._kept()], device=flips.device)
+        hits = flips.flatten(1)[:, kept]
+        first = torch.where(hits.any(dim=1), hits.int().argmax(dim=1), -1).tolist()
+        self._known = {(target, _digest(image)): place for image, place in zip(small, first, strict=True)}
+
+    @torch.no_grad()
+    def explain(
+        self, images: Tensor, target: int, *, rendering: Rendering = "detail transfer", progress: Progress = silent
+    ) -> Explanation:
+        """Phase 2 of Algorithm 1: walk the kept pairs in order of score; the first that flips an image explains it.
+
+        An image that no kept pair flips comes back moved along the best pair, unflipped and marked so by
+        `direction` None. A flip is judged on what is shown: with detail transfer on the transferred image. With
+        rendering "plain", images that `fit` searched are not walked again: phase 1 knows which pair flips them.
+        """
+        started = time.perf_counter()
+        small = resize(images, self.size)
+        codes = self._encode_all(small, target)
+        base = self._draw_all(codes, torch.zeros(len(codes), self.basis.shape[1], device=codes.device))
+        kept = self._kept()
+        moves = torch.stack([self._unit(entry.name) for entry in kept]) * self.config.degree
+        known: list[int | None] = [None] * len(images)
+        if rendering == "plain" and self._known:
+            known = [self._known.get((target, _digest(image))) for image in small]
+        first = torch.tensor([-1 if place is None else place for place in known], dtype=torch.long)
+        fresh = torch.tensor([place is None for place in known], dtype=torch.bool)
+        plain = torch.empty_like(base)
+        for rows in torch.arange(len(images))[~fresh].split(self.batch):
+            if len(rows):
+                plain[rows] = self._draw(codes[rows], moves[first[rows].clamp(min=0)])
+        look = self._look(codes, images, base, target, rendering)
+        for place, rows, pictures in walk(look, torch.arange(len(images))[fresh], moves, self.batch):
+            plain[rows], first[rows] = pictures, place
+            message = f"{int((first >= 0).sum())} of {len(images)} images explained"
+            progress((place + 1) / len(kept) if place >= 0 else 1.0, message)
+        names = tuple(kept[place].name if place >= 0 else None for place in first.tolist())
+        strength = torch.where(first >= 0, self.config.degree, float("nan"))
+        tried = torch.where(first >= 0, first + 1, len(kept))
+        return self._explanation(images, base, plain, target, rendering, names, strength, tried, started)
+
+    def _draw_all(self, codes: Tensor, shift: Tensor) -> Tensor:
+        parts = zip(codes.split(self.batch), shift.split(self.batch), strict=True)
+        return torch.cat([self._draw(c, s) for c, s in parts])
+
+    def _look(self, codes: Tensor, images: Tensor, base: Tensor, target: int, rendering: Rendering) -> Look:
+        """How phase 2 sees images: numbers of images and moves to pictures and flips of what is shown."""
+
+        def look(rows: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
+            plain = self._draw(codes[rows], shift)
+            shown = self.transfer(images[rows], base[rows], plain, rendering)
+            return plain, is_class(self._logits(shown), target)
+
+        return look
+
+    @torch.no_grad()
+    def least_degrees(
+        self,
+        images: Tensor,
+        target: int,
+        directions: Sequence[str],
+        *,
+        rendering: Rendering = "detail transfer",
+        steps: int = 12,
+        progress: Progress = silent,
+    ) -> Tensor:
+        """(n, len(directions)) smallest degree in (0, `config.degree`] at which the shown image flips, nan where
+        `degree` does not.
+
+        Bisection over all (image, direction) pairs in full batches; assumes that the probability crosses 0.5 once,
+        which a curve on the page lets people check. Resolution: degree / 2^steps.
+        """
+        small = resize(images, self.size)
+        codes = self._encode_all(small, target)
+        base = self._draw_all(codes, torch.zeros(len(codes), self.basis.shape[1], device=codes.device))
+        units = torch.stack([self._unit(name) for name in directions])
+        look = self._look(codes, images, base, target, rendering)
+        row, column = torch.cartesian_prod(torch.arange(len(images)), torch.arange(len(units))).to(units.device).T
+        found = torch.empty(0)
+        for step, lengths in enumerate(least(look, row, units[column], self.config.degree, steps, self.batch)):
+            found = lengths
+            progress(step / max(steps, 1), f"least degree of {len(row)} moves, step {step} of {steps}")
+        return found.view(len(images), len(units)).cpu()
+
+    def least_degree(
+        self, images: Tensor, target: int, direction: str, *, rendering: Rendering = "detail transfer", steps: int = 12
+    ) -> Tensor:
+        """(n,) `least_degrees` along one direction."""
+        return self.least_degrees(images, target, [direction], rendering=rendering, steps=steps)[:, 0]
+
+    def save(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file({"basis": self.basis.contiguous().cpu()}, str(folder / "basis.safetensors"))
+        content = {"config": asdict(self.config), "directions": [asdict(entry) for entry in self._directions]}
+        (folder / "engine.json").write_text(json.dumps(content, indent=2) + "\n")
+
+    @classmethod
+    def load(cls, folder: Path, classifier: Classifier, *, generator: nn.Module | None = None) -> Self:
+        if not isinstance(generator, StylEx):
+            raise ValueError("EigenFind needs the StylEx generator that it was fitted with")
+        content: dict[str, Any] = json.loads((folder / "engine.json").read_text())
+        basis = load_file(str(folder / "basis.safetensors"))["basis"]
+        engine = cls(classifier, generator, EigenFindConfig(**content["config"]), basis)
+        engine._directions = tuple(NamedDirection(**entry) for entry in content["directions"])
+        return engine
+
+
+def _digest(image: Tensor) -> bytes:
+    return hashlib.sha256(image.contiguous().cpu().numpy().tobytes()).digest()
