@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
-from cfcore.study.protocol import Protocol
+from cfcore.study.protocol import FINDING_LISTS, Protocol
 from cfcore.study.schedule import Trial as PlannedTrial
 from cfcore.study.simulated import SimulatedReader, simulate_study
 from db.models import Dataset, Entry, Image, Reading, Run, Study, StudyReader, Trial
@@ -151,7 +151,8 @@ def _locked(workspace: Workspace, run_id: int, title: str, notes: str, progress:
 
 
 def _finished_study(workspace: Workspace, run_id: int, progress: Progress) -> int:
-    notes, title = describe_truth(READERS), "Chest radiographs, series 1"
+    keys = [finding.key for finding in FINDING_LISTS[PATHOLOGY]]
+    notes, title = describe_truth(READERS, keys), "Chest radiographs, series 1"
     study_id = _locked(workspace, run_id, FINISHED, notes, progress, seed=3, n_per_arm=10, reader_title=title)
     view = study_view(workspace, study_id)
     if not view.readers:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +32,12 @@ class Rule:
     words: str
 
 
-RULES: Mapping[str, Rule] = {
+def _lower_opacity(effusion: float, collapse: float) -> float:
+    """1 where fluid or a collapsed lower lobe veils the lower lung."""
+    return max(effusion / 0.10, collapse / 0.40)
+
+
+RULES: dict[str, Rule] = {
     "ctr": Rule(
         lambda m: m.cardiothoracic_ratio or 0.0,
         lambda f: f.cardiothoracic_ratio,
@@ -52,12 +57,47 @@ RULES: Mapping[str, Rule] = {
     ),
     "pacemaker": Rule(lambda m: m.device or 0.0, lambda f: float(f.pacemaker), 0.5, 0.5, "device score at least 0.5"),
     "older": Rule(lambda m: m.age or 0.0, lambda f: f.age, 65.0, 8.0, "age 65 or more, or 8 years more"),
+    "recessus": Rule(
+        lambda m: max(m.effusion_left or 0.0, m.effusion_right or 0.0),
+        lambda f: max(f.effusion_left, f.effusion_right),
+        0.03,
+        0.02,
+        "effusion level at least 3 % of the height, or 2 % more",
+    ),
+    "opaque_lower": Rule(
+        lambda m: _lower_opacity(
+            max(m.effusion_left or 0.0, m.effusion_right or 0.0),
+            max(m.atelectasis_left or 0.0, m.atelectasis_right or 0.0),
+        ),
+        lambda f: _lower_opacity(max(f.effusion_left, f.effusion_right), f.atelectasis),
+        1.0,
+        0.5,
+        "effusion level of 10 % of the height or lower-lobe collapse of 0.4, or half of either more",
+    ),
+    "fluid_overload": Rule(
+        lambda m: m.congestion or 0.0, lambda f: f.congestion, 0.35, 0.20, "congestion at least 0.35, or 0.20 more"
+    ),
+    "pneumonia": Rule(
+        lambda m: m.opacity or 0.0, lambda f: f.opacity, 0.40, 0.25, "opacity at least 0.40, or 0.25 more"
+    ),
+    "shift": Rule(
+        lambda m: abs(m.mediastinal_shift or 0.0),
+        lambda f: abs(f.shift),
+        0.06,
+        0.04,
+        "mediastinal shift at least 0.06 half-widths of the thorax, or 0.04 more",
+    ),
+    "barrel": Rule(
+        lambda m: m.barrel or 0.0, lambda f: f.barrel, 0.35, 0.20, "barrel shape at least 0.35, or 0.20 more"
+    ),
 }
+# One rule under the names that the lists of other diseases give it.
+RULES = RULES | {"cardiac_diameter": RULES["ctr"], "infiltration": RULES["pneumonia"]}
 
 
-def describe_truth(readers: Sequence[SimulatedReader]) -> str:
-    """The rules and the readers in words, for the protocol's notes."""
-    rules = "; ".join(f"{key}: {rule.words}" for key, rule in RULES.items())
+def describe_truth(readers: Sequence[SimulatedReader], keys: Iterable[str]) -> str:
+    """The rules of the findings `keys` and the readers in words, for the protocol's notes."""
+    rules = "; ".join(f"{key}: {RULES[key].words}" for key in keys)
     people = "; ".join(
         f"{r.key} sensitivity {r.sensitivity:g}, specificity {r.specificity:g}, shared impression {r.agreement:g}"
         for r in readers
@@ -95,15 +135,17 @@ def truth_of(workspace: Workspace, study_id: int) -> Truth:
             for finding in findings:
                 rule = RULES[finding.key]
                 if original.measurable and moved.measurable:
-                    before, after = rule.measured(original), rule.measured(moved)
-                    truth[pair.id, finding.key] = (
-                        before >= rule.level,
-                        after >= rule.level or after - before >= rule.change,
-                    )
+                    truth[pair.id, finding.key] = judged(rule, original, moved)
                 else:
                     there = rule.known(factors) >= rule.level
                     truth[pair.id, finding.key] = (there, there or (finding.key in main and pair.flipped))
     return truth
+
+
+def judged(rule: Rule, original: Measurement, moved: Measurement) -> tuple[bool, bool]:
+    """Whether the finding is there in the original and in the counterfactual, both measurable."""
+    before, after = rule.measured(original), rule.measured(moved)
+    return before >= rule.level, after >= rule.level or after - before >= rule.change
 
 
 def _measured(workspace: Workspace, pairs: Sequence[Pair]) -> list[tuple[Measurement, Measurement]]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import typer
 
-from . import bench, data, models, own, server
+from . import bench, data, models, own, reproduce, server
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 train = typer.Typer(no_args_is_help=True, help="Train a classifier or a generator.")
 evaluate = typer.Typer(no_args_is_help=True, help="Measure how good a model is on held-out images.")
 add = typer.Typer(no_args_is_help=True, help="Add a model of your own.")
 benches = typer.Typer(no_args_is_help=True, help="Measure the tool itself.")
+reproductions = typer.Typer(no_args_is_help=True, help="Make a paper's table or figure again.")
 app.add_typer(benches, name="bench")
+app.add_typer(reproductions, name="reproduce")
 app.add_typer(add, name="add")
 app.add_typer(train, name="train")
 app.add_typer(evaluate, name="evaluate")
@@ -20,6 +22,10 @@ app.command("import")(data.import_command)
 app.command("phantom")(data.phantom)
 app.command("list")(data.list_command)
 benches.command("phantom")(bench.bench_phantom)
+benches.command("stylex")(bench.bench_stylex)
+reproductions.command("eigenfind-table1")(reproduce.eigenfind_table1)
+reproductions.command("eigenfind-table2")(reproduce.eigenfind_table2)
+reproductions.command("eigenfind-figure1")(reproduce.eigenfind_figure1)
 add.command("classifier")(own.add_classifier)
 train.command("classifier")(models.train_classifier)
 train.command("stylex")(models.train_stylex)
