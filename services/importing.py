@@ -27,6 +27,7 @@ from cfcore.images.image import Pixels
 from cfcore.images.layouts import Item, Layout, plan_import
 from cfcore.images.pseudonyms import pseudonym
 from cfcore.images.reading import read_image
+from cfcore.wording import counted
 from db.events import record
 from db.models import Dataset, Image, SkippedRow
 from services.locks import claimed
@@ -63,7 +64,8 @@ class NothingImported(ImportRefused):
 
     def __init__(self, skipped: list[tuple[int, str, str]], reasons: Counter[Reason]) -> None:
         listed = " ".join(f"{n} x: {reason.text}" for reason, n in reasons.most_common())
-        super().__init__(f"None of the {len(skipped)} files can be imported. {listed}")
+        which = "The only file cannot" if len(skipped) == 1 else f"None of the {len(skipped)} files can"
+        super().__init__(f"{which} be imported. {listed}")
         self.skipped = skipped
 
 
@@ -111,7 +113,7 @@ def import_images(
         dataset_id = _write(workspace, {"name": name, "kind": "imported", "meta": meta}, rows, skipped, actor)
     for item, reason in skipped:
         log.warning("data set %d: row %d skipped: %s", dataset_id, item.row_number, reason.value)
-    progress(1.0, f"{len(rows)} images imported, {len(skipped)} files skipped")
+    progress(1.0, f"{counted(len(rows), 'image')} imported, {counted(len(skipped), 'file')} skipped")
     waiting = sum(row["look"] == "waiting" for row in rows)
     return ImportResult(dataset_id, len(rows), named, waiting, problems)
 
@@ -170,7 +172,7 @@ def import_phantom(
         }
         dataset = {"name": name, "kind": "phantom", "meta": {"phantom": made}}
         dataset_id = _write(workspace, dataset, rows, [], actor)
-    progress(1.0, f"{n} phantoms made")
+    progress(1.0, f"{counted(n, 'phantom')} made")
     return ImportResult(dataset_id, len(rows))
 
 
@@ -277,8 +279,8 @@ def _duplicates(rows: list[Row]) -> list[str]:
     if not leaks:
         return []
     return [
-        f"{leaks} images occur, pixel by pixel the same, in more than one split under different patients. Check the "
-        "patient ids."
+        f"{counted(leaks, 'image')}, the same pixel by pixel, {'occurs' if leaks == 1 else 'occur'} in more than one "
+        "split under different patients. Check the patient ids."
     ]
 
 

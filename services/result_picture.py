@@ -8,6 +8,7 @@ from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
 from cfcore.reports.colours import from_hex, ink, shade
+from cfcore.wording import direction_name
 from services.results import StudyResults
 
 INK, MUTED = (27, 34, 48), (91, 101, 119)
@@ -22,7 +23,7 @@ def findings_png(found: StudyResults) -> bytes:
     draw = ImageDraw.Draw(picture)
     cells = {(row["finding"], row["arm"]): row for row in found.findings.to_dict("records")}
     for i, arm in enumerate(arms):
-        _text(draw, (LABEL + (i + 0.5) * CELL, 20), arm.name, 15, INK, "mm")
+        _text(draw, (LABEL + (i + 0.5) * CELL, 20), direction_name(arm.name), 15, INK, "mm")
     for j, finding in enumerate(findings):
         top = 40 + j * ROW
         _text(draw, (8, top + ROW / 2), finding.label, 15, INK, "lm")

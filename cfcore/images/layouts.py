@@ -12,6 +12,7 @@ from cfcore.images.image import known_view
 from cfcore.images.splits import known_split, patients_in_two_splits, split_patients, strata_of, take_validation
 from cfcore.images.tables import FileFinder, Table, find_table, read_table, walk_files
 from cfcore.images.vocabulary import is_class_name
+from cfcore.wording import counted
 
 Layout = Literal["auto", "folder", "csv", "dicom"]
 
@@ -110,8 +111,9 @@ def plan_import(
     own = sum(item.patient_key_raw.startswith("file:") for item in items)
     if own:
         problems.append(
-            f"{own} of {len(items)} files do not tell whose they are; each counts as a patient of its own, so images "
-            "of one person may stand in training and test. Give a table with patient_id, or a patient pattern."
+            f"{own} of {counted(len(items), 'file')} {'does' if own == 1 else 'do'} not tell whose "
+            f"{'it is' if own == 1 else 'they are'}; each counts as a patient of its own, so images of one person may "
+            "stand in training and test. Give a table with patient_id, or a patient pattern."
         )
     return ImportPlan(_with_splits(items, seed, resplit, problems), found, problems)
 
@@ -181,8 +183,8 @@ def _folder_items(
     problems = []
     if layout == "auto" and names and not classes:
         problems.append(
-            f"The {len(names)} sub-folders do not read as classes and were not taken as labels, since folders may be "
-            "named after patients. If they are classes, import with the layout 'folder'."
+            f"The names of {counted(len(names), 'sub-folder')} do not read as classes and were not taken as labels, "
+            "since folders may be named after patients. If they are classes, import with the layout 'folder'."
         )
     counts = Counter(parts[:n] for parts in relative for n in range(1, len(parts) + 1))
     items, dicoms = [], 0
@@ -270,13 +272,13 @@ def _with_splits(items: list[Item], seed: int, resplit: bool, problems: list[str
         shared = patients_in_two_splits(patients, [item.split or None for item in items])
         if shared:
             raise ImportRefused(
-                f"{shared} patients have images in more than one of the given splits, so a test would be no test. "
+                f"{counted(shared, 'patient')} with images in more than one of the given splits, so a test is none. "
                 "Correct the split column, or import with 'resplit' to divide by patient anew."
             )
         given = {item.patient_key_raw: item.split for item in items if item.split}
     rest = [i for i in items if i.patient_key_raw not in given]
     if given and rest:
-        problems.append(f"{len(rest)} images without a split were divided by patient.")
+        problems.append(f"{counted(len(rest), 'image')} without a split divided by patient.")
     given |= split_patients(_strata(rest), seed)
     if {"train", "test"} <= set(given.values()) and "val" not in given.values():
         taken = take_validation(_strata([i for i in items if given[i.patient_key_raw] == "train"]), seed)

@@ -354,7 +354,7 @@ def test_duplicates_across_splits_are_told(workspace: Workspace, tmp_path: Path)
     for i in range(20):
         (tmp_path / f"{i}.png").write_bytes(encode_png(RAMP))
     result = import_images(workspace, tmp_path, "twins")
-    assert any(problem.startswith("1 images occur") for problem in result.problems)
+    assert any(problem.startswith("1 image, the same pixel by pixel, occurs") for problem in result.problems)
 
 
 def test_phantoms_can_be_drawn_again_from_their_rows(workspace: Workspace) -> None:

@@ -175,7 +175,7 @@ def test_a_given_split_must_not_share_patients(tmp_path: Path) -> None:
     put(tmp_path, *(f"{i}.png" for i in range(6)))
     rows = ("0.png,A,train", "1.png,A,validation", "2.png,B,test", "3.png,B,test", "4.png,C,", "5.png,D,dev")
     path = table(tmp_path, "path,patient_id,split", *rows)
-    with pytest.raises(ImportRefused, match=r"^1 patients .* more than one"):
+    with pytest.raises(ImportRefused, match=r"^1 patient .* more than one"):
         plan_import(path)
     plan = plan_import(path, resplit=True)
     assert all(len(found) == 1 for found in splits_by_patient(plan.items).values())
@@ -183,7 +183,7 @@ def test_a_given_split_must_not_share_patients(tmp_path: Path) -> None:
     plan = plan_import(path)
     assert [item.split for item in plan.items[:2]] == ["test", "test"]
     assert plan.items[3].split == "val"
-    assert any(problem.startswith("1 images without a split") for problem in plan.problems)
+    assert any(problem.startswith("1 image without a split") for problem in plan.problems)
 
 
 def test_a_missing_validation_split_is_taken_from_training(tmp_path: Path) -> None:
