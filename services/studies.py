@@ -26,6 +26,7 @@ from cfcore.study.protocol import (
     canonical_json,
     digest,
 )
+from cfcore.wording import direction_name
 from db.events import record
 from db.models import Run, Study, now
 from services.log import log_event
@@ -149,7 +150,7 @@ def create_study(
         checklist = FINDING_LISTS[findings or suggested_list(target)] if isinstance(findings, str) else findings
         number = (session.scalar(sa.select(sa.func.max(Study.id))) or 0) + 1
         protocol = Protocol(
-            title=title or f"{target or run.name}, {', '.join(chosen)}",
+            title=title or f"{target or run.name}, {direction_name(', '.join(chosen))}",
             reader_title=reader_title or NEUTRAL_TITLE.format(number=number),
             findings=tuple(checklist),
             ratings=tuple(ratings),
