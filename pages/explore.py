@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
+from cfcore.rendering import EXPLAINED, RENDERINGS
 from pages.parts import layout
 from pages.parts.explore_choices import Choice, choose_direction, choose_image, recent_entries
 from pages.parts.explore_view import STYLE, export_button, keep_button, viewer
 from pages.parts.who import workspace
 from services.explore import NothingToExplore, OpenEngine, explorable_runs, open_engine
 from services.runs import RunView, list_runs
-
-RENDERINGS = {"detail transfer": "Detail transfer", "plain": "Plain"}
 
 
 def explore_page() -> None:
@@ -89,16 +88,14 @@ def choose_run(runs: dict[int, RunView], bar: st.delta_generator.DeltaGenerator)
 
 def choose_rendering(opened: OpenEngine, bar: st.delta_generator.DeltaGenerator) -> str:
     asked = st.query_params.get("rendering", opened.rendering)
-    names = list(RENDERINGS)
     with bar:
         chosen = st.selectbox(
             "Rendering",
-            names,
-            index=names.index(asked) if asked in names else 0,
-            format_func=RENDERINGS.__getitem__,
-            width=145,
-            help="Detail transfer adds the generator's change to the true original, at its own resolution. Plain shows "
-            "what the generator draws.",
+            RENDERINGS,
+            index=RENDERINGS.index(asked) if asked in RENDERINGS else 0,
+            format_func=str.capitalize,
+            width=160,
+            help="\n".join(f"- **{name.capitalize()}**: {EXPLAINED[name]}" for name in RENDERINGS),
         )
     if chosen != asked:
         st.query_params["rendering"] = chosen

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 
+from cfcore.rendering import DEFAULT_RENDERING, Rendering, keeps_source
 from db.models import Counterfactual, Image, Run
 from services.images import Gray, crop_back, read_pixels, small_tensor, square_tensor, to_unit
 from services.pictures import thumbnail_png
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from cfcore.classifiers.base import Classifier
     from cfcore.engines.base import Engine, NamedDirection
 
-Rendering = Literal["detail transfer", "plain"]
 CURVE_POINTS = 21
 FINE_POINTS = 2
 # Views hold pixels at the source's size (a 2,000 px radiograph: 50 MB), thumbnails a few kB.
@@ -61,10 +61,10 @@ class View:
     """One image moved by one degree along one direction.
 
     Attributes:
-        original, reconstruction, counterfactual: (h, w) float32 in [0, 1]; with "detail transfer" original and
+        original, reconstruction, counterfactual: (h, w) float32 in [0, 1]; with both transfers original and
             counterfactual have the source's own size, with "plain" all three the network's.
         p_source, p_reconstruction, p_counterfactual: probability of the target class for each.
-        flipped: the classifier calls the counterfactual the target. flipped_plain: likewise without detail transfer.
+        flipped: the classifier calls the counterfactual the target. flipped_plain: likewise for the network's own.
     """
 
     original: Gray
@@ -241,7 +241,7 @@ def _view(
     source = _tensor(workspace, image_id)
     found = opened.engine.move(source, opened.target, direction=direction, degree=degree, rendering=rendering)
     shape = (image.height, image.width)
-    if rendering == "detail transfer":
+    if keeps_source(rendering):
         original, moved = (crop_back(part[0, 0].numpy(), shape) for part in (found.source, found.counterfactual))
     else:
         original, moved = _area(source, opened.engine.size), found.counterfactual[0, 0].numpy()
@@ -265,7 +265,7 @@ def curve(
     run_id: int,
     image_id: int,
     direction: str | None,
-    rendering: Rendering = "detail transfer",
+    rendering: Rendering = DEFAULT_RENDERING,
     n: int = CURVE_POINTS,
 ) -> Curve:
     """Probability of the target class at `n` degrees over the engine's range, and where the mind changes.

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from cfcore.images.encode import decode_png, encode_png
 from cfcore.images.image import Pixels
+from cfcore.rendering import keeps_source
 from cfcore.study.protocol import Protocol
 from cfcore.study.schedule import Assignment, Candidate, assign_pairs
 from db.events import record
@@ -121,10 +122,10 @@ def pair_pixels(
 ) -> tuple[Pixels, Pixels]:
     """Both sides (original or reconstruction, counterfactual) in the source's own depth, by one and the same step.
 
-    With detail transfer both sides are the source's pixels plus a change (none on the original's side), at its own
+    With both transfers the sides are the source's pixels plus a change (none on the original's side), at its own
     size; with plain rendering both are the network's pictures, quantised alike. `pixels` is the stored source.
     """
-    if rendering == "detail transfer":
+    if keeps_source(rendering):
         sides = (explanation.source, explanation.counterfactual)
         shape = (image.height, image.width)
         original, moved = (from_unit(crop_back(side[row, 0].numpy(), shape), image, source=pixels) for side in sides)
@@ -197,7 +198,7 @@ def _pair(workspace: Workspace, arm: str, image: Image, moved: Explanation, row:
     original, counterfactual = pair_pixels(moved, row, image, pixels, str(meta["reference"]), str(meta["rendering"]))
     files = encode_png(original), encode_png(counterfactual)
     # The network's own pictures are in the image's window already.
-    windowed = meta["rendering"] == "detail transfer"
+    windowed = keeps_source(meta["rendering"])
     return Pair(
         arm=arm,
         image_id=image.id,

@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from cfcore.rendering import DEFAULT_RENDERING, Rendering
 from cfcore.study.protocol import (
     DEFAULT_RATINGS,
     FINDING_LISTS,
@@ -22,7 +23,6 @@ from cfcore.study.protocol import (
     Protocol,
     Rating,
     Reference,
-    Rendering,
     canonical_json,
     digest,
 )
@@ -120,7 +120,7 @@ def create_study(
     degree: float | None = None,
     n_per_arm: int = 10,
     allocation: Allocation = "own patients",
-    rendering: Rendering = "detail transfer",
+    rendering: Rendering = DEFAULT_RENDERING,
     reference: Reference | None = None,
     seed: int = 0,
 ) -> int:
@@ -130,7 +130,7 @@ def create_study(
         findings: the checklist, or the name of one of `FINDING_LISTS` ("" picks the one that fits the run's target).
         directions: names of the arms, default the three best kept directions of the run.
         degree: fixed step along every direction, default the run's.
-        reference: what stands for the original; default the true original with detail transfer, the reconstruction
+        reference: what stands for the original; default the true original with both transfers, the reconstruction
             with plain rendering.
 
     Raises:
@@ -157,7 +157,7 @@ def create_study(
             arms=tuple(arm_of(name) for name in chosen),
             degree=float(degree if degree is not None else run.settings.get("config", {}).get("degree", 10.0)),
             rendering=rendering,
-            reference=reference or ("original" if rendering == "detail transfer" else "reconstruction"),
+            reference=reference or ("original" if rendering != "plain" else "reconstruction"),
             seed=seed,
             n_per_arm=n_per_arm,
             allocation=allocation,

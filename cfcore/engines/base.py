@@ -7,17 +7,21 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from cfcore.classifiers.base import Classifier, is_class, resize, target_margin
+from cfcore.rendering import DEFAULT_RENDERING, Rendering, keeps_source
 
-Rendering = Literal["detail transfer", "plain"]
+from .transfer import additive, keep_mask, warped
+
 # Called with the share done in [0, 1] and a short message; may raise Cancelled.
 Progress = Callable[[float, str], None]
+
+MOST_WARPED = 512  # px a side on which a probability curve of warped transfer is computed
+WARPED_AT_ONCE = 8  # images at once: a picture of 2,000 px takes some 20 times its own memory
 
 
 class Cancelled(Exception):
@@ -53,12 +57,13 @@ class Explanation:
     """Counterfactuals of n images. Plain tensors and numbers on the CPU.
 
     Attributes:
-        source, reconstruction, counterfactual: (n, channels, *spatial) float32 in [0, 1]; with rendering
-            "detail transfer" at the source's own resolution, else at the network's.
+        source, reconstruction, counterfactual: (n, channels, *spatial) float32 in [0, 1]; the source
+            at its own resolution, so too the counterfactual where the rendering keeps the source (both transfers), else
+            at the network's.
         p_source, p_reconstruction, p_counterfactual: (n,) probability of the target class of C on each of the three,
             on exactly the counterfactual that is shown.
         flipped: (n,) bool, the argmax of C(counterfactual) is the target.
-        flipped_plain: (n,) bool, the same for the network's own rendering without detail transfer.
+        flipped_plain: (n,) bool, the same for the network's own rendering without any transfer.
         direction: per image the name of the direction used, None where the method has none or none was found.
         strength: (n,) degree used; nan where no direction was found.
         tried: (n,) number of directions tried until the flip.
@@ -174,7 +179,7 @@ class Engine(nn.Module, ABC):
         images: Tensor,
         target: int,
         *,
-        rendering: Rendering = "detail transfer",
+        rendering: Rendering = DEFAULT_RENDERING,
         progress: Progress = silent,
     ) -> Explanation:
         """The method's own counterfactual of each image (the first kept direction that flips it, at the search degree).
@@ -192,7 +197,7 @@ class Engine(nn.Module, ABC):
         *,
         direction: str | None = None,
         degree: float,
-        rendering: Rendering = "detail transfer",
+        rendering: Rendering = DEFAULT_RENDERING,
         batch: int = 16,
     ) -> Explanation:
         """Move every image along one direction by a fixed degree, whether it flips or not (Table 2 of the paper)."""
@@ -222,16 +227,17 @@ class Engine(nn.Module, ABC):
         degrees: Tensor,
         *,
         direction: str | None = None,
-        rendering: Rendering = "detail transfer",
+        rendering: Rendering = DEFAULT_RENDERING,
     ) -> Iterator[tuple[float, Tensor, Tensor]]:
         """Yield (degree, frames (n, channels, *spatial), target probabilities (n,)) along one direction."""
         small = resize(images, self.size)
         codes = self.encode(small, target)
         zeros = torch.zeros(len(small), device=small.device)
         base = self._render(codes, small, direction, zeros, target)
+        keep = keep_mask(images) if rendering == "warped transfer" else None
         for degree in degrees.tolist():
             plain = self._render(codes, small, direction, zeros + degree, target)
-            shown = self.transfer(images, base, plain) if rendering == "detail transfer" else plain
+            shown = self.transfer(images, base, plain, rendering, keep=keep)
             yield degree, shown, self.probability(shown, target)
 
     @torch.no_grad()
@@ -242,10 +248,13 @@ class Engine(nn.Module, ABC):
         degrees: Tensor,
         *,
         direction: str | None = None,
-        rendering: Rendering = "detail transfer",
+        rendering: Rendering = DEFAULT_RENDERING,
     ) -> Tensor:
-        """(n, len(degrees)) target probabilities of what `move` shows, all degrees of one image in one batch; drawn at
-        the classifier's size only (up- then down-sampling by an integer factor is close to the identity)."""
+        """(n, len(degrees)) target probabilities of what `move` shows, all degrees of one image in one batch.
+
+        Detail transfer is drawn at the classifier's size only (up- then down-sampling by an integer factor is close to
+        the identity), warped transfer at the source's own size up to `MOST_WARPED` pixels a side.
+        """
         small = resize(images, self.size)
         codes = self.encode(small, target)
         rows = []
@@ -255,27 +264,53 @@ class Engine(nn.Module, ABC):
                 codes[i : i + 1].expand(n, *codes.shape[1:]),
                 small[i : i + 1].expand(n, *small.shape[1:]),
             )
-            plain = self._render(code, image, direction, degrees.to(small), target)
-            if rendering == "detail transfer":
+            shown = self._render(code, image, direction, degrees.to(small), target)
+            if keeps_source(rendering):
                 base = self._render(code[:1], image[:1], direction, torch.zeros(1, device=small.device), target)
-                plain = self.transfer(image, base, plain)
-            rows.append(self.probability(plain, target))
+                shown = self._along(images[i : i + 1], image, base, shown, rendering)
+            rows.append(self.probability(shown, target))
         return torch.stack(rows)
 
     def probability(self, images: Tensor, target: int) -> Tensor:
         """(n,) probability of `target` that C gives to images of any resolution."""
         return target_margin(self._logits(images), target).sigmoid()
 
-    def transfer(self, source: Tensor, reconstruction: Tensor, counterfactual: Tensor) -> Tensor:
-        """Detail transfer: x' = x + upsample(G(w + d v) - G(w)), clamped to [0, 1], at the source's own resolution.
+    def transfer(
+        self,
+        source: Tensor,
+        reconstruction: Tensor,
+        counterfactual: Tensor,
+        rendering: Rendering = DEFAULT_RENDERING,
+        *,
+        keep: Tensor | None = None,
+    ) -> Tensor:
+        """What is shown for G(w) and G(w + d v): see `cfcore.engines.transfer` (docs/methods/detail-transfer.md).
 
-        Bicubic up-sampling (bilinear leaves the 64 px grid visible in smooth lung fields).
+        Args:
+            source: (n, channels, *spatial); reconstruction, counterfactual: (n, channels, *size); all in [0, 1]. One
+                source and reconstruction may stand for n counterfactuals.
+            keep: (n, 1, *spatial) bool, for warped transfer: what stays as it is in the source; None: found.
+
+        Raises:
+            ValueError: unknown rendering, or warped transfer of what is not 2D.
         """
-        change = counterfactual - reconstruction
-        if tuple(source.shape[2:]) != tuple(change.shape[2:]):
-            mode = {1: "linear", 2: "bicubic", 3: "trilinear"}[source.dim() - 2]
-            change = functional.interpolate(change, source.shape[2:], mode=mode, align_corners=False)
-        return (source + change).clamp(0, 1)
+        if not keeps_source(rendering):
+            return counterfactual
+        if rendering != "warped transfer":
+            return additive(source, reconstruction, counterfactual)
+        keep = keep_mask(source) if keep is None else keep
+        n = len(counterfactual)
+        rows = [t.expand(n, *t.shape[1:]) for t in (source, reconstruction, counterfactual, keep)]
+        return torch.cat([warped(*chunk) for chunk in zip(*(t.split(WARPED_AT_ONCE) for t in rows), strict=True)])
+
+    def _along(self, source: Tensor, small: Tensor, base: Tensor, moved: Tensor, rendering: Rendering) -> Tensor:
+        """One source (1, ...) transferred with every row of `moved`, at the size that `probabilities_along` states."""
+        if rendering != "warped transfer":
+            return self.transfer(small, base, moved, rendering)
+        factor = -(-max(source.shape[2:]) // MOST_WARPED)
+        if factor > 1:
+            source = resize(source, tuple(s // factor for s in source.shape[2:]))
+        return self.transfer(source, base, moved, rendering)
 
     def _logits(self, images: Tensor, batch: int = 16) -> Tensor:
         small = resize(images, self.classifier.size)
@@ -293,8 +328,8 @@ class Engine(nn.Module, ABC):
         tried: Tensor,
         started: float,
     ) -> Explanation:
-        transferring = rendering == "detail transfer"
-        shown = self.transfer(images, reconstruction, plain) if transferring else plain
+        transferring = keeps_source(rendering)
+        shown = self.transfer(images, reconstruction, plain, rendering)
         logits_plain = self._logits(plain)
         logits_shown = self._logits(shown) if transferring else logits_plain
         return Explanation(

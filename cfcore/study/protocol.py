@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from cfcore.rendering import DEFAULT_RENDERING, Rendering
+
 Kind = Literal["main", "secondary"]
-Rendering = Literal["detail transfer", "plain"]
 Reference = Literal["original", "reconstruction"]
 Allocation = Literal["own patients", "same patients"]
 
@@ -77,7 +78,7 @@ class Protocol:
     ratings: tuple[Rating, ...]
     arms: tuple[Arm, ...]
     degree: float = 10.0
-    rendering: Rendering = "detail transfer"
+    rendering: Rendering = DEFAULT_RENDERING
     reference: Reference = "original"
     seed: int = 0
     n_per_arm: int = 10
@@ -227,9 +228,9 @@ def validate(protocol: Protocol) -> list[str]:
         for f in protocol.findings
         if f.kind not in get_args(Kind)
     ]
-    if protocol.rendering == "detail transfer" and protocol.reference == "reconstruction":
+    if protocol.rendering != "plain" and protocol.reference == "reconstruction":
         problems.append(
-            "With detail transfer the counterfactual carries the true original's detail: a reconstruction "
+            f"With {protocol.rendering} the counterfactual carries the true original's detail: a reconstruction "
             "beside it would tell the sides apart by sharpness. Use the original as reference, or plain "
             "rendering."
         )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from cfcore.rendering import EXPLAINED, RENDERINGS, keeps_source
 from pages.parts import layout
 from pages.parts.who import actor, workspace
 from services.pairs import SPLITS, make_pairs, pair_pictures
@@ -16,7 +17,6 @@ ALLOCATIONS = {
     "own patients": "Own patients for every arm (default)",
     "same patients": "The same patients under every arm (as the paper did)",
 }
-RENDERINGS = {"detail transfer": "Detail transfer: sharp, beside the true original", "plain": "Plain: as generated"}
 
 
 def pairs_step(view: StudyView) -> None:
@@ -74,12 +74,13 @@ def design(view: StudyView, run: RunView) -> None:
         )
         rendering = st.radio(
             "Rendering",
-            list(RENDERINGS),
-            index=list(RENDERINGS).index(protocol.rendering),
-            format_func=RENDERINGS.__getitem__,
+            RENDERINGS,
+            index=RENDERINGS.index(protocol.rendering),
+            captions=[EXPLAINED[name] for name in RENDERINGS],
+            format_func=str.capitalize,
             key=f"rendering-{view.id}",
         )
-        references = ["original"] if rendering == "detail transfer" else ["reconstruction", "original"]
+        references = ["original"] if keeps_source(rendering) else ["reconstruction", "original"]
         reference = st.radio(
             "What stands for the original",
             references,

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cfcore.rendering import DEFAULT_RENDERING, RENDERINGS
 from services.workspace import Workspace, open_workspace
 
 from .output import JsonOption, WorkspaceOption, plain_errors, say, terminal_progress
@@ -202,7 +203,7 @@ def eigenfind(
     k: int = 8,
     degree: float = 10.0,
     basis: str = "sefa",
-    rendering: Annotated[str, typer.Option(help='"detail transfer" or "plain".')] = "detail transfer",
+    rendering: Annotated[str, typer.Option(help=f"{', '.join(RENDERINGS)}.")] = DEFAULT_RENDERING,
     seed: int = 0,
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
