@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from cfcore.reports.numbers import decimal, percent
+from cfcore.wording import counted, duration
 from pages.parts import layout
 from pages.parts.result_cases import cases_tab
 from pages.parts.result_export import export_tab, keep_button
@@ -55,9 +56,9 @@ def show(found: StudyResults) -> None:
     arms = len(study.protocol.arms)
     sub = [
         f"Closed {day(study.closed_at)}" if study.closed_at else "Open for reading",
-        f"sha256 {layout.short_digest(study.digest)}",
-        f"{line.readers} readers",
-        f"{line.pairs} pairs of {line.patients} patients in {arms} arm{'' if arms == 1 else 's'}",
+        f"sha256\u00a0{layout.short_digest(study.digest)}",
+        counted(line.readers, "reader"),
+        f"{counted(line.pairs, 'pair')} of {counted(line.patients, 'patient')} in {counted(arms, 'arm')}",
         f"degree {study.protocol.degree:g}, {study.protocol.rendering}",
     ]
     layout.heading(study.title, " · ".join(sub), chip=chip)
@@ -69,7 +70,7 @@ def show(found: StudyResults) -> None:
             (decimal(line.ac1.value), f"AC1, all findings{_spread(line.ac1.low, line.ac1.high)}"),
             (percent(line.raw_agreement.value), "raw agreement" + _spread_percent(line.raw_agreement)),
             (percent(line.cannot_share, 1), "“cannot assess”"),
-            (f"{line.median_seconds:.0f} s" if line.median_seconds is not None else "–", "median per case"),
+            (duration(line.median_seconds), "median per case"),
         ]
     )
     if not line.readings_done:

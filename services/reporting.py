@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 import unicodedata
 
+import numpy as np
 import pandas as pd
 
 from cfcore.reports.codebook import codebook, tidy_csv
 from cfcore.reports.content import CaseReading, Picture, ReportCase, ReportContent, ReportEntry
 from cfcore.reports.html import study_report
 from cfcore.study.agreement import cohen_pairs
+from cfcore.study.resampling import resample_patients
 from cfcore.study.shaping import readings_only, wide
+from cfcore.wording import counted
 from db.models import now
 from services.log import log_event
 from services.notebook import export_entries
@@ -92,17 +95,23 @@ def limitations(found: StudyResults) -> tuple[str, ...]:
     missed = sum(not pair.flipped for pair in study.pairs)
     if missed:
         notes.append(
-            f"{missed} of {line.pairs} pairs did not change the classifier's mind at degree "
+            f"{missed} of {counted(line.pairs, 'pair')} did not change the classifier's mind at degree "
             f"{study.protocol.degree:g}; they were shown and counted all the same."
         )
     if line.readers < 5:
-        notes.append(f"{line.readers} readers: the results hold for these readers, not for readers like them.")
+        these, them = ("this reader", "him or her") if line.readers == 1 else ("these readers", "them")
+        notes.append(f"{counted(line.readers, 'reader')}: the results hold for {these}, not for others like {them}.")
     return tuple(notes)
 
 
 def _pairs_of_readers(found: StudyResults) -> pd.DataFrame:
+    """Cohen's kappa of each pair of readers over (pair, finding), with an interval from a bootstrap over patients: a
+    patient has a row for every finding, so rows are no cases of their own."""
     cases = wide(readings_only(found.decoded), "appears", ("patient", "pair", "finding"))
-    return cohen_pairs(cases, categories=(False, True))
+    # The fourth stream of the study's seed; the first three are the tables of `services.results`.
+    patients = list(cases.index.get_level_values("patient"))
+    resample = resample_patients(patients, np.random.default_rng([found.study.seed, 3]))
+    return cohen_pairs(cases, categories=(False, True), resample=resample)
 
 
 def _versions(workspace: Workspace, study: StudyView) -> dict[str, str]:

@@ -7,7 +7,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cfcore.reports.colours import ARM_COLOURS, DISAGREE, MARKERS, css, ink, shade
-from cfcore.reports.numbers import decimal, number, percent, spread, with_spread
+from cfcore.reports.numbers import axis_start, number, percent, spread, with_spread
+from cfcore.wording import duration
 
 _GRID = "#e8ebf0"
 _TEXT = "#1b2230"
@@ -93,7 +94,7 @@ def agreement_forest(table: pd.DataFrame, coefficient: str = "ac1") -> go.Figure
     cells = _cells(table)
     figure = go.Figure()
     step = 0.62 / max(len(arms), 1)
-    lowest = 0.0
+    known: list[float] = []
     for j, (arm, name) in enumerate(arms):
         x, y, below, above, text = [], [], [], [], []
         for i, (finding, label) in enumerate(findings):
@@ -106,7 +107,7 @@ def agreement_forest(table: pd.DataFrame, coefficient: str = "ac1") -> go.Figure
             y.append(i + (j - (len(arms) - 1) / 2) * step)
             below.append(value - (value if low is None else low))
             above.append((value if high is None else high) - value)
-            lowest = min(lowest, value if low is None else low)
+            known.append(value if low is None else low)
             text.append(f"{label}, {name}: {with_spread(row, coefficient)}")
         figure.add_scatter(
             x=x, y=y, mode="markers", name=name, text=text, hovertemplate="%{text}<extra></extra>",
@@ -115,7 +116,11 @@ def agreement_forest(table: pd.DataFrame, coefficient: str = "ac1") -> go.Figure
         )  # fmt: skip
     _plain(figure, 90 + 58 * len(findings))
     figure.update_xaxes(
-        range=[max(-1.0, lowest) - 0.02, 1.03], dtick=0.2, gridcolor=_GRID, title=COEFFICIENT_NAMES[coefficient]
+        range=[axis_start(known) - 0.02, 1.03],
+        tick0=0,
+        dtick=0.2,
+        gridcolor=_GRID,
+        title=COEFFICIENT_NAMES[coefficient],
     )
     figure.update_yaxes(
         range=[len(findings) - 0.5, -0.5], tickvals=list(range(len(findings))), ticktext=[n for _, n in findings]
@@ -137,9 +142,9 @@ def time_per_case(decoded: pd.DataFrame, readers: Sequence[str] | None = None) -
         x, y = own["position"].astype(int) + 1, own["seconds"].astype(float)
         colour = ARM_COLOURS[j % 6]
         figure.add_scatter(
-            x=x, y=y, mode="markers", name=f"{reader}, median {decimal(y.median(), 0)} s",
+            x=x, y=y, mode="markers", name=f"{reader}, median {duration(y.median())}",
             marker={"size": 7, "color": colour, "symbol": MARKERS[j % 6], "opacity": 0.75},
-            hovertemplate="case %{x}: %{y:.0f} s<extra></extra>",
+            hovertemplate="case %{x}: %{y:.1f} s<extra></extra>",
         )  # fmt: skip
         figure.add_scatter(
             x=[x.min(), x.max()], y=[y.median()] * 2, mode="lines", showlegend=False, hoverinfo="skip",

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,13 @@ from markupsafe import Markup
 from cfcore.reports.colours import DISAGREE, css, ink, shade
 from cfcore.reports.content import ReportCase, ReportContent, ReportEntry
 from cfcore.reports.figures import COEFFICIENT_NAMES
+from cfcore.reports.footnotes import Footnotes
 from cfcore.reports.markup import safe_html
 from cfcore.reports.numbers import NONE, decimal, number, percent, spread, with_spread
 from cfcore.reports.svg import forest_svg, scale_bar
+from cfcore.study.protocol import Protocol
 from cfcore.study.resampling import RESAMPLES
+from cfcore.wording import counted, direction_name, duration
 
 MAX_BYTES = 1_000_000
 # Bytes of markup around a picture, generously.
@@ -34,27 +38,6 @@ LIMITATIONS: tuple[str, ...] = (
     "No correction for multiple comparisons: the table describes, it does not test.",
     "A finding that appears under a direction shows what moves the classifier, not what causes the disease.",
 )
-
-
-class _Notes:
-    """Collects reasons and remarks under a table and gives each a letter."""
-
-    def __init__(self) -> None:
-        self.letters: dict[str, str] = {}
-
-    def mark(self, note: Any) -> Markup:
-        text = str(note) if isinstance(note, str) else ""
-        if not text:
-            return Markup("")
-        # How many of the resamples differs from cell to cell; one remark for all keeps the list short.
-        if text.startswith("defined in"):
-            text = "not defined in some resamples; the interval rests on the others"
-        n = len(self.letters)
-        letter = self.letters.setdefault(text, chr(97 + n % 26) * (n // 26 + 1))
-        return Markup("<sup>{}</sup>").format(letter)
-
-    def items(self) -> list[tuple[str, str]]:
-        return [(letter, text) for text, letter in self.letters.items()]
 
 
 class _Pictures:
@@ -81,7 +64,7 @@ def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
 
 
-def _heat_cell(row: Mapping[str, Any], notes: _Notes) -> dict[str, Any]:
+def _heat_cell(row: Mapping[str, Any], notes: Footnotes) -> dict[str, Any]:
     share, ac1 = number(row.get("share")), number(row.get("ac1"))
     if share is None:
         return {
@@ -100,7 +83,7 @@ def _heat_cell(row: Mapping[str, Any], notes: _Notes) -> dict[str, Any]:
         "style": f"background:{css(back)};color:{ink(back)}",
         "tick": row.get("majority") is True,
         "faint": faint,
-        "mark": notes.mark(row.get("share_note")),
+        "mark": notes.of(row, "share"),
     }
 
 
@@ -122,7 +105,7 @@ def _summary(rows: Mapping[tuple[str, str], Mapping[str, Any]], content: ReportC
 
 
 def _agreement_rows(
-    rows: Mapping[tuple[str, str], Mapping[str, Any]], content: ReportContent, notes: _Notes
+    rows: Mapping[tuple[str, str], Mapping[str, Any]], content: ReportContent, notes: Footnotes
 ) -> list[Any]:
     columns = [*COEFFICIENT_NAMES, "positive_agreement", "negative_agreement"]
     table = []
@@ -131,7 +114,7 @@ def _agreement_rows(
             row = rows.get((finding.key, arm.key), {})
             cells = []
             for name in columns:
-                mark = notes.mark(row.get(f"{name}_note"))
+                mark = notes.of(row, name)
                 cells.append({"value": decimal(row.get(name)), "interval": spread(row, name), "mark": mark})
             table.append(
                 {
@@ -147,7 +130,7 @@ def _agreement_rows(
 
 
 def _prevalence_rows(
-    rows: Mapping[tuple[str, str], Mapping[str, Any]], content: ReportContent, notes: _Notes
+    rows: Mapping[tuple[str, str], Mapping[str, Any]], content: ReportContent, notes: Footnotes
 ) -> list[dict[str, Any]]:
     table = []
     for finding in content.protocol.findings:
@@ -163,7 +146,7 @@ def _prevalence_rows(
                         {
                             "value": percent(row.get(name)),
                             "interval": spread(row, name, share=True),
-                            "mark": notes.mark(row.get(f"{name}_note")),
+                            "mark": notes.of(row, name),
                         }
                         for name in ("prevalence_original", "prevalence_counterfactual", "difference")
                     ],
@@ -200,7 +183,7 @@ def _reader_shares(content: ReportContent) -> list[dict[str, Any]]:
     ]
 
 
-def _rating_rows(content: ReportContent, notes: _Notes) -> list[dict[str, Any]]:
+def _rating_rows(content: ReportContent, notes: Footnotes) -> list[dict[str, Any]]:
     by_key = {(r["rating"], r["arm"]): r for r in _records(content.ratings)}
     table = []
     for rating in content.protocol.ratings:
@@ -268,7 +251,7 @@ def _entries(entries: Iterable[ReportEntry], pictures: _Pictures) -> list[dict[s
     ]
 
 
-def _cohen_rows(table: pd.DataFrame | None, notes: _Notes) -> list[dict[str, Any]]:
+def _cohen_rows(table: pd.DataFrame | None, notes: Footnotes) -> list[dict[str, Any]]:
     return [
         {
             "pair": f"{row['first']} and {row['second']}",
@@ -305,16 +288,22 @@ def study_report(content: ReportContent, *, max_bytes: int = MAX_BYTES) -> str:
     how many. All text is escaped, notes are cleaned to plain text elements. Raises ValueError for a picture
     that is no PNG.
     """
+    content = replace(content, protocol=_for_people(content.protocol))
     bare = _render(content, _Pictures(0))
     shown = len(content.entries) + sum(len(case.pictures) for case in content.cases)
     return _render(content, _Pictures(max(max_bytes - len(bare.encode()) - _FRAME * shown, 0)))
+
+
+def _for_people(protocol: Protocol) -> Protocol:
+    """The protocol with its directions as people read them; the digest is of the stored one."""
+    return replace(protocol, arms=tuple(replace(arm, name=direction_name(arm.name)) for arm in protocol.arms))
 
 
 def _render(content: ReportContent, pictures: _Pictures) -> str:
     rows = {(r["finding"], r["arm"]): r for r in _records(content.findings)}
     arms = [(arm.key, arm.name) for arm in content.protocol.arms]
     findings = [(f.key, f.label) for f in content.protocol.findings]
-    notes = {name: _Notes() for name in ("heat", "prevalence", "agreement", "ratings", "cohen")}
+    notes = {name: Footnotes() for name in ("heat", "prevalence", "agreement", "ratings", "cohen")}
     # Before the cases: where room is short, the notebook's pictures come first.
     entries = _entries(content.entries, pictures)
     environment = Environment(
@@ -324,7 +313,8 @@ def _render(content: ReportContent, pictures: _Pictures) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"decimal": decimal, "percent": percent}
+    environment.filters |= {"decimal": decimal, "percent": percent, "duration": duration, "direction": direction_name}
+    environment.globals["counted"] = counted
     return environment.get_template("report.html").render(
         content=content,
         protocol=content.protocol,

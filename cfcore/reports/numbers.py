@@ -1,6 +1,7 @@
 """How numbers are written: two decimals for coefficients, whole per cent for shares, a dash where undefined."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from math import floor
 from typing import Any
 
 import pandas as pd
@@ -36,6 +37,12 @@ def spread(row: Mapping[str, Any], name: str, *, share: bool = False) -> str:
     if share:
         return f"{decimal(100 * low, 0)} to {decimal(100 * high, 0)}"
     return f"{decimal(low)} to {decimal(high)}"
+
+
+def axis_start(values: Iterable[float]) -> float:
+    """Where an axis of a coefficient begins: at 0, or just low enough (in steps of 0.05, at least -1) for the least
+    of the values."""
+    return max(floor(min([0.0, *values]) * 20) / 20, -1.0)
 
 
 def with_spread(row: Mapping[str, Any], name: str, *, share: bool = False) -> str:

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from math import floor
+from math import ceil
 from typing import Any
 
 from cfcore.reports.colours import ARM_COLOURS, css, shade
-from cfcore.reports.numbers import decimal, number, with_spread
+from cfcore.reports.numbers import axis_start, decimal, number, with_spread
 
 _LABEL, _PLOT, _VALUE = 250, 430, 170
 _GAP, _STEP = 16, 19
@@ -44,17 +44,15 @@ def forest_svg(
     """
     names = (coefficient, f"{coefficient}_low")
     known = [x for row in rows.values() for name in names if (x := number(row.get(name))) is not None]
-    least = min([0.0, *known])
-    start = max(floor(least * 5) / 5, -1.0)
+    start = axis_start(known)
 
     def at(value: float) -> float:
         return _LABEL + (max(value, start) - start) / (1 - start) * _PLOT
 
     height = 34 + len(findings) * (_STEP * len(arms) + _GAP) + 26
     parts = []
-    ticks = round((1 - start) * 5)
-    for i in range(ticks + 1):
-        grid = start + i / 5
+    for i in range(ceil(start * 5 - 1e-9), 6):
+        grid = i / 5
         x = at(grid)
         weight = ' class="zero"' if abs(grid) < 1e-9 else ""
         parts.append(f'<line{weight} x1="{x:.1f}" y1="30" x2="{x:.1f}" y2="{height - 22}"/>')

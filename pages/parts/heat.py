@@ -7,6 +7,7 @@ from html import escape
 from typing import Any
 
 from cfcore.reports.colours import DISAGREE, css, ink, shade
+from cfcore.reports.footnotes import Footnotes
 from cfcore.reports.numbers import NONE, number, percent, spread
 
 _STYLE = """
@@ -21,6 +22,9 @@ _STYLE = """
 .cf table.heat td.corner { min-width: 0; }
 .cf table.heat td.disagree { border: 1.5px dashed #8a94a6; }
 .cf table.heat td span { display: block; font-size: 0.8rem; }
+.cf table.heat sup { font-size: 0.7em; line-height: 0; margin-left: 0.1em; }
+.cf .footnotes { color: #5b6577; font-size: 0.8rem; margin: 0.35rem 0 0; }
+.cf .footnotes span { margin-right: 1.25rem; }
 </style>
 """
 
@@ -38,8 +42,9 @@ def heat_table(
         rows, columns: (key, label). heads: column key -> the small line below its label.
         main: keys of rows in bold.
         cell: (row, column) -> "share", "share_low", "share_high", and where known "majority", "ac1", "title"; None
-            where there is nothing.
+            where there is nothing. "share_note": why there is no interval, or what it rests on; said below the table.
     """
+    notes = Footnotes()
     head = "".join(
         f'<th scope="col">{escape(label)}<span class="n">{escape(heads.get(key, ""))}</span></th>'
         for key, label in columns
@@ -47,22 +52,26 @@ def heat_table(
     body = []
     for key, label in rows:
         kind = ' class="main"' if key in main else ""
-        cells = "".join(_cell(cell(key, column)) for column, _ in columns)
+        cells = "".join(_cell(cell(key, column), notes) for column, _ in columns)
         body.append(f'<tr><th scope="row"{kind}>{escape(label)}</th>{cells}</tr>')
     corner = '<td class="corner"></td>'
-    return f'{_STYLE}<table class="heat"><thead><tr>{corner}{head}</tr></thead><tbody>{"".join(body)}</tbody></table>'
+    table = f'<table class="heat"><thead><tr>{corner}{head}</tr></thead><tbody>{"".join(body)}</tbody></table>'
+    below = "".join(f"<span><sup>{letter}</sup> {escape(text)}</span>" for letter, text in notes.items())
+    footnotes = f'<div class="footnotes">{below}</div>' if below else ""
+    return f'{_STYLE}<div style="overflow-x:auto">{table}</div>{footnotes}'
 
 
-def _cell(values: Mapping[Any, Any] | None) -> str:
+def _cell(values: Mapping[Any, Any] | None, notes: Footnotes) -> str:
     share = number(values.get("share")) if values else None
     if values is None or share is None:
-        return f'<td style="background:#f4f6f9;color:#5b6577">{NONE}</td>'
+        return f'<td style="background:#f4f6f9;color:#5b6577">{NONE}{notes.of(values or {}, "share")}</td>'
     ac1 = number(values.get("ac1"))
     faint = ac1 is not None and ac1 < DISAGREE
     background = shade(share, faint)
     tick = "✓ " if values.get("majority") is True else ""
-    interval = spread(values, "share", share=True) or "&nbsp;"
+    interval = spread(values, "share", share=True) or "no interval"
+    mark = notes.of(values, "share")
     return (
         f'<td{" class=disagree" if faint else ""} title="{escape(str(values.get("title", "")))}" '
-        f'style="background:{css(background)};color:{ink(background)}">{tick}{percent(share)}<span>{interval}</span></td>'
+        f'style="background:{css(background)};color:{ink(background)}">{tick}{percent(share)}{mark}<span>{interval}</span></td>'
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from cfcore.wording import direction_name, duration
 from pages.parts import layout
 from pages.parts.study_pairs import pair_panel
 from services.results import Case, StudyResults
@@ -20,7 +21,7 @@ MARKS = {
 
 def cases_tab(found: StudyResults) -> None:
     """One case at a time, filtered by arm or by a finding that somebody saw appear."""
-    arms = {"": "all arms"} | {arm.key: arm.name for arm in found.study.protocol.arms}
+    arms = {"": "all arms"} | {arm.key: direction_name(arm.name) for arm in found.study.protocol.arms}
     labels = {"": "any"} | {finding.key: finding.label for finding in found.study.protocol.findings}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         arm = st.selectbox("Arm", list(arms), format_func=arms.__getitem__, width=200)
@@ -53,7 +54,7 @@ def answers(found: StudyResults, case: Case) -> None:
         values = [reading.ratings.get(rating.key) for reading in case.readings]
         rows.append((f"{rating.question} (1 to {rating.points})", *("–" if v is None else str(v) for v in values)))
     seconds = [reading.seconds for reading in case.readings]
-    rows.append(("Time", *("–" if s is None else f"{s:.0f} s" for s in seconds)))
+    rows.append(("Time", *(duration(s) for s in seconds)))
     if any(reading.comment for reading in case.readings):
         rows.append(("Comment", *(reading.comment for reading in case.readings)))
     layout.table(["", *readers], rows)

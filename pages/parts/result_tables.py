@@ -10,14 +10,15 @@ import streamlit as st
 from cfcore.reports.colours import css, shade
 from cfcore.reports.figures import agreement_forest, time_per_case
 from cfcore.reports.numbers import decimal, number, percent, spread, with_spread
+from cfcore.wording import counted, direction_name, duration
 from pages.parts import layout
 from pages.parts.heat import heat_table
 from services.results import StudyResults
 
 
 def arms_of(found: StudyResults) -> list[tuple[str, str]]:
-    """(key, name) of every arm, the sign of its direction as a true minus."""
-    return [(arm.key, arm.name.replace(" -", " −")) for arm in found.study.protocol.arms]
+    """(key, name) of every arm, its direction as people read it."""
+    return [(arm.key, direction_name(arm.name)) for arm in found.study.protocol.arms]
 
 
 def findings_of(found: StudyResults) -> list[tuple[str, str]]:
@@ -40,8 +41,8 @@ def findings_tab(found: StudyResults) -> None:
     for record in cells.values():
         record["majority"] = bool(record["majority"]) if number(record["majority"]) is not None else None
         record["title"] = (
-            f"{record['label']}, {record['arm_name']}: {record['readings']} readings of {record['pairs']} pairs, "
-            f"AC1 {with_spread(record, 'ac1')}, cannot assess {record['cannot']}"
+            f"{record['label']}, {direction_name(record['arm_name'])}: {counted(record['readings'], 'reading')} of "
+            f"{counted(record['pairs'], 'pair')}, AC1 {with_spread(record, 'ac1')}, cannot assess {record['cannot']}"
         )
     flips = {
         arm: f"{sum(p.flipped for p in own)} of {len(own)} flipped"
@@ -53,7 +54,7 @@ def findings_tab(found: StudyResults) -> None:
     with left:
         st.subheader("Finding appears in the counterfactual", anchor=False)
         table = heat_table(findings_of(found), arms_of(found), flips, main, lambda f, a: cells.get((f, a)))
-        layout.html(f'<div style="overflow-x:auto">{table}</div>')
+        layout.html(table)
         st.caption(
             "Share of readings, 95 % interval (bootstrap over patients, these readers). Tick: seen by the majority of "
             "readers in the majority of cases. Fainter and dashed where readers disagree (AC1 below 0.4). Bold: main "
@@ -124,11 +125,11 @@ def ratings_tab(found: StudyResults) -> None:
             shares = [number(record.get(f"share_{point}")) or 0.0 for point in range(1, rating.points + 1)]
             rows.append(
                 (
-                    record["arm_name"],
+                    direction_name(record["arm_name"]),
                     str(record["readings"]),
                     layout.Safe(_bar(shares)),
                     with_spread(record, "mean"),
-                    decimal(number(record["median"])).removesuffix(".00"),
+                    decimal(record["median"], 1).removesuffix(".0"),
                     with_spread(record, "ac2"),
                     with_spread(record, "alpha"),
                     with_spread(record, "icc"),
@@ -165,13 +166,13 @@ def readers_tab(found: StudyResults) -> None:
     rows = []
     for record in records(found.readers):
         reader = views[record["reader"]]
-        seconds, first = number(record["median_seconds"]), number(record["first_side"])
+        first = number(record["first_side"])
         rows.append(
             (
-                reader.label,
-                reader.display_name + (" (simulated)" if reader.simulated else ""),
+                reader.label + (" (simulated)" if reader.simulated else ""),
+                reader.display_name,
                 f"{record['done']} of {record['planned']}",
-                "–" if seconds is None else f"{seconds:.0f} s",
+                duration(number(record["median_seconds"])),
                 str(record["cannot"]),
                 str(record["missing"]),
                 percent(first),
@@ -194,7 +195,7 @@ def readers_tab(found: StudyResults) -> None:
     readers = [(label, label) for label in views]
     names = {label: "simulated" if reader.simulated else "" for label, reader in views.items()}
     table = heat_table(findings_of(found), readers, names, main, lambda f, r: cells.get((f, r)))
-    layout.html(f'<div style="overflow-x:auto">{table}</div>')
+    layout.html(table)
     st.caption("Share of the reader's cases in which the finding appears, 95 % interval (Wilson).")
     st.subheader("Time per case", anchor=False)
     st.plotly_chart(
