@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from cfcore.wording import counted, direction_name, noun_for, spaced
 from pages.parts import layout
 from pages.parts.who import ago, day, workspace
 from services.overview import Overview, next_steps, overview
@@ -54,30 +55,25 @@ def path(state: Overview) -> None:
     """The way of the work, with what the workspace has at each station."""
     reading = [study for study in state.studies if study.state == "locked"]
     closed = [study for study in state.studies if study.state == "closed"]
+    models = state.classifiers + state.generators
+    readings = sum(study.done for study in state.studies)
     layout.figures(
         [
-            (f"{state.images:,}".replace(",", " "), _many(state.datasets, "data set", "images in {}")),
-            (str(state.classifiers + state.generators), "models"),
+            (spaced(state.images), f"{noun_for(state.images, 'image')} in {counted(state.datasets, 'data set')}"),
+            (str(models), noun_for(models, "model")),
             (
                 str(state.runs_done),
-                _noun(state.runs_done, "finished run") + (f", {state.runs_active} active" if state.runs_active else ""),
+                noun_for(state.runs_done, "finished run")
+                + (f", {state.runs_active} active" if state.runs_active else ""),
             ),
             (
                 str(len(state.studies)),
-                f"{'study' if len(state.studies) == 1 else 'studies'}, {len(reading)} being read, {len(closed)} closed",
+                f"{noun_for(len(state.studies), 'study', 'studies')}, {len(reading)} being read, {len(closed)} closed",
             ),
-            (str(sum(study.done for study in state.studies)), "readings"),
-            (str(state.entries), "notebook entry" if state.entries == 1 else "notebook entries"),
+            (str(readings), noun_for(readings, "reading")),
+            (str(state.entries), noun_for(state.entries, "notebook entry", "notebook entries")),
         ]
     )
-
-
-def _many(n: int, what: str, text: str) -> str:
-    return text.format(f"{n} {_noun(n, what)}")
-
-
-def _noun(n: int, what: str) -> str:
-    return what if n == 1 else f"{what}s"
 
 
 def recent_studies(studies: tuple[StudySummary, ...]) -> None:
@@ -86,7 +82,7 @@ def recent_studies(studies: tuple[StudySummary, ...]) -> None:
         return
     for study in studies[:4]:
         with st.container(horizontal=True, vertical_alignment="center"):
-            facts = f"{', '.join(study.arms)} · {study.done} of {study.total} readings"
+            facts = f"{direction_name(', '.join(study.arms))} · {study.done} of {counted(study.total, 'reading')}"
             layout.html(
                 f"<b>{layout.escape(study.title)}</b> {layout.chip_of(STATES[study.state], study.state)}"
                 f'<div class="muted">{layout.escape(facts)}{" · simulated readers" if study.simulated else ""}</div>'
@@ -103,7 +99,7 @@ def recent_runs(runs: list[RunView]) -> None:
     for run in runs:
         when = day(run.finished_at) if run.finished_at else ago(run.created_at)
         chip = layout.Safe(layout.chip_of(run.state, RUN_CHIPS.get(run.state, "draft")))
-        best = ", ".join(direction.name for direction in run.directions[:3])
+        best = ", ".join(direction_name(direction.name) for direction in run.directions[:3])
         rows.append((run.name, chip, run.kind if not best else f"best: {best}", when))
     layout.table(["Run", "State", "", "When"], rows)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from cfcore.wording import counted
 from db.models import Dataset, Entry, Image, Model, Run
 from services.accounts import is_demo
 from services.study_views import StudySummary, list_studies
@@ -63,7 +64,8 @@ def next_steps(state: Overview) -> list[NextStep]:
     """At most three steps, the most pressing first; never empty."""
     steps = []
     if state.waiting:
-        text = f"{state.waiting} images may carry burned-in text and are used by nothing until you have looked."
+        images = counted(state.waiting, "image")
+        text = f"{images} may carry burned-in text. Until you have looked, nothing uses them."
         steps.append(NextStep("Look at waiting images", text, "data"))
     if not state.datasets:
         text = "PNG, JPEG or DICOM, by upload or from a folder of the server; or make phantom radiographs."
@@ -74,9 +76,15 @@ def next_steps(state: Overview) -> list[NextStep]:
         text = "Find the directions that change the classifier's mind, ranked by how much they do."
         steps.append(NextStep("Run EigenFind", text, "runs"))
     for study in state.studies:
-        if study.state == "locked" and study.total:
-            text = f"“{study.title}”: {study.done} of {study.total} readings are in."
+        if study.state == "locked" and study.total and study.done == study.total:
+            text = f"“{study.title}”: {counted(study.total, 'reading')}, all in. Look at them, then close the study."
+            steps.append(NextStep("See the results", text, "results", study.id))
+        elif study.state == "locked" and study.total:
+            text = f"“{study.title}”: {study.done} of {counted(study.total, 'reading')} so far."
             steps.append(NextStep("Follow the reading", text, "studies", study.id))
+        elif study.state == "locked":
+            text = f"“{study.title}” is locked and nobody is invited yet."
+            steps.append(NextStep("Invite readers", text, "studies", study.id))
         elif study.state == "draft":
             text = f"“{study.title}” is a draft: settle the questions, look at the pairs, lock it."
             steps.append(NextStep("Finish the draft", text, "studies", study.id))
