@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from cfcore.wording import counted, noun_for, spaced
 from pages.parts import layout
 from pages.parts.data_import import import_panel, phantom_panel
 from pages.parts.who import actor, workspace
@@ -29,7 +30,9 @@ def data_page() -> None:
     if waiting:
         views.append(look)
     start = "Data sets" if datasets else "Import"
-    view = st.segmented_control("View", views, default=start, key="data-view", label_visibility="collapsed")
+    view = st.segmented_control(
+        "View", views, default=start, key="data-view", label_visibility="collapsed", required=True
+    )
     if view == "Import":
         import_panel()
     elif view == "Make phantoms":
@@ -51,7 +54,12 @@ def dataset_panel(datasets: list[DatasetView]) -> None:
     dataset = by_id[chosen]
     left, right = st.columns([2, 3], gap="large")
     with left:
-        layout.figures([(_spaced(dataset.images), "images"), (_spaced(dataset.patients), "patients")])
+        layout.figures(
+            [
+                (spaced(dataset.images), noun_for(dataset.images, "image")),
+                (spaced(dataset.patients), noun_for(dataset.patients, "patient")),
+            ]
+        )
         counts_table(class_table(workspace(), dataset.id))
         st.caption("Images, and in brackets patients.")
         made(dataset)
@@ -60,16 +68,12 @@ def dataset_panel(datasets: list[DatasetView]) -> None:
         gallery(dataset)
 
 
-def _spaced(n: int) -> str:
-    return f"{n:,}".replace(",", " ")
-
-
 def counts_table(table: dict[str, dict[str, Count]]) -> None:
     splits = [split for split in SPLITS if any(split in counts for counts in table.values())]
     rows = []
     for label, counts in table.items():
         cells = [counts.get(split, Count()) for split in splits]
-        rows.append((label, *(f"{_spaced(c.images)} ({_spaced(c.patients)})" for c in cells)))
+        rows.append((label, *(f"{spaced(c.images)} ({spaced(c.patients)})" for c in cells)))
     layout.table(["Class", *splits], rows, numbers=range(1, len(splits) + 1))
 
 
@@ -88,7 +92,7 @@ def made(dataset: DatasetView) -> None:
 def left_out(dataset: DatasetView) -> None:
     skipped = skipped_rows(workspace(), dataset.id)
     if skipped:
-        with st.expander(f"{len(skipped)} files were left out"):
+        with st.expander(f"{counted(len(skipped), 'file')} left out of the import"):
             layout.table(["Row", "Reason"], [(str(row), reason) for row, reason in skipped], numbers=[0])
             st.caption("Row numbers of the import; file names are not stored.")
 
@@ -109,18 +113,19 @@ def gallery(dataset: DatasetView) -> None:
             start=start,
             n=PER_PAGE,
         )
-        if st.button("Earlier", icon=":material/chevron_left:", disabled=start == 0):
+        if st.button("Previous", icon=":material/chevron_left:", disabled=start == 0):
             st.session_state[key] = max(0, start - PER_PAGE)
             st.rerun()
-        if st.button("Later", icon=":material/chevron_right:", disabled=start + PER_PAGE >= total):
+        if st.button("Next", icon=":material/chevron_right:", disabled=start + PER_PAGE >= total):
             st.session_state[key] = start + PER_PAGE
             st.rerun()
-        st.caption(f"{start + 1 if total else 0} to {start + len(images)} of {_spaced(total)}")
+        st.caption(f"{start + 1 if total else 0} to {start + len(images)} of {spaced(total)}")
     for begin in range(0, len(images), 6):
         for column, image in zip(st.columns(6, gap="small"), images[begin : begin + 6], strict=False):
-            caption = f"{', '.join(image.labels) or 'no label'} · {image.split}"
+            said = ", ".join(image.labels) or "no label"
             try:
-                column.image(thumbnail(workspace(), image.id), caption=caption, width="stretch", alt=caption)
+                picture = thumbnail(workspace(), image.id)
+                column.image(picture, caption=f"{said}  \n{image.split}", width="stretch", alt=f"{said}, {image.split}")
             except (NothingToExplore, FileNotFoundError):
                 column.caption("File missing: import again.")
 

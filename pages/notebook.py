@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from cfcore.wording import direction_name
 from pages.parts import layout
 from pages.parts.who import actor, ago, workspace
 from services import notebook
@@ -46,14 +47,12 @@ def notebook_page() -> None:
 def entry_card(entry: EntryView, number: int, total: int, studies: dict[int, str]) -> None:
     """One entry: picture on the left, words on the right, what can be done below them."""
     with st.container(border=True, key=f"entry-{entry.id}"):
-        left, right = st.columns([3, 4], gap="medium")
         png = notebook.picture(workspace(), entry.id)
-        with left:
-            if png is not None:
-                st.image(png, width="stretch", alt=entry.title)
-            else:
-                layout.empty("No picture", "This view was kept without one.")
-        with right:
+        beside = st.container()
+        if png is not None:
+            left, beside = st.columns([3, 4], gap="medium")
+            left.image(png, width="stretch", alt=entry.title)
+        with beside:
             if st.session_state.get("editing") == entry.id:
                 edit_form(entry)
             else:
@@ -71,9 +70,16 @@ def words(entry: EntryView, number: int) -> None:
     )
     if entry.note:
         st.markdown(entry.note)
-    facts = [f"{key} {value}" for key, value in entry.settings.items() if key != "digest"]
+    facts = [f"{key} {setting(key, value)}" for key, value in entry.settings.items() if key != "digest"]
     if facts:
-        st.caption(" · ".join(facts).replace("-", "−"))
+        st.caption(" · ".join(facts))
+
+
+def setting(key: str, value: object) -> str:
+    """A kept setting as people write it: "v5 −", "−7.5", "10"."""
+    if isinstance(value, float):
+        return f"{value:g}".replace("-", "−")
+    return direction_name(str(value)) if key == "direction" else str(value)
 
 
 def edit_form(entry: EntryView) -> None:

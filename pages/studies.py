@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from cfcore.wording import counted, direction_name
 from pages.parts import layout
 from pages.parts.study_fieldwork import lock_step, readers_step
 from pages.parts.study_pairs import pairs_step, preview_step
@@ -59,12 +60,11 @@ def study_row(summary: StudySummary) -> None:
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         when = {"draft": summary.created_at, "locked": summary.locked_at, "closed": summary.closed_at}[summary.state]
         facts = [
-            ", ".join(summary.arms),
-            f"{summary.n_pairs} pairs",
-            f"{summary.n_readers} reader{'' if summary.n_readers == 1 else 's'}"
-            + (" (simulated)" if summary.simulated else ""),
-            f"{summary.done} of {summary.total} readings" if summary.total else "",
-            f"{WORDS[summary.state]} since {day(when)}",
+            direction_name(", ".join(summary.arms)),
+            counted(summary.n_pairs, "pair"),
+            counted(summary.n_readers, "reader") + (" (simulated)" if summary.simulated else ""),
+            f"{summary.done} of {counted(summary.total, 'reading')}" if summary.total else "",
+            f"since {day(when)}",
         ]
         layout.html(
             f"<b>{layout.escape(summary.title)}</b> {layout.chip_of(WORDS[summary.state], summary.state)}"
@@ -86,7 +86,7 @@ def new_study() -> None:
         return
     run_id = st.selectbox("Finished run", list(runs), format_func=lambda i: f"{runs[i].name} (run {i})")
     run = runs[run_id]
-    kept = [direction.name for direction in run.directions if direction.kept]
+    kept = [direction_name(direction.name) for direction in run.directions if direction.kept]
     st.write(f"Target {run.settings.get('target', '')}. Best directions: {', '.join(kept[:3]) or 'none named'}.")
     title = st.text_input(
         "Title, for researchers", placeholder=f"{run.settings.get('target', run.name)}, first reading"
@@ -119,7 +119,12 @@ def study_page(view: StudyView) -> None:
     layout.heading(view.title, summary_line(view), chip=state)
     start = STEPS[0] if view.state == "draft" else STEPS[4]
     step = st.segmented_control(
-        "Step", STEPS, default=start, key=f"step-{view.id}-{view.state}", label_visibility="collapsed"
+        "Step",
+        STEPS,
+        default=start,
+        key=f"step-{view.id}-{view.state}",
+        label_visibility="collapsed",
+        required=True,
     )
     if view.changed_after_preview:
         st.info("The questions were changed after a preview. The report says so.", icon=":material/info:")
@@ -138,7 +143,7 @@ def study_page(view: StudyView) -> None:
 def summary_line(view: StudyView) -> str:
     parts = [f"Readers see “{view.reader_title}”", f"run “{view.run}”" if view.run else "", view.dataset or ""]
     if view.digest:
-        parts.append(f"sha256 {layout.short_digest(view.digest)}")
+        parts.append(f"sha256\u00a0{layout.short_digest(view.digest)}")
     saved = [reader.last_saved for reader in view.readers if reader.last_saved]
     if saved:
         parts.append(f"last reading {ago(max(saved))}")
@@ -147,7 +152,7 @@ def summary_line(view: StudyView) -> str:
 
 @st.dialog("Delete this draft?")
 def confirm_delete(view: StudyView) -> None:
-    st.write(f"“{view.title}” and its {len(view.pairs)} pairs are removed. Data, runs and other studies stay.")
+    st.write(f"“{view.title}” and its {counted(len(view.pairs), 'pair')} go. Data, runs and other studies stay.")
     if st.button("Delete", type="primary"):
         delete_draft(workspace(), view.id, actor=actor())
         st.query_params.clear()

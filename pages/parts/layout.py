@@ -38,10 +38,11 @@ _STYLE = """
 .cf .chip.closed, .cf .chip.done { background: #e2f2ec; color: #1c6652; }
 .cf .chip.failed { background: #fbe6e4; color: #9b2c22; }
 .cf .chip.note { background: #fdf1dc; color: #7d4f00; }
-.cf table.plain { border-collapse: collapse; width: 100%; font-size: 0.9rem; font-variant-numeric: tabular-nums; }
-.cf table.plain th { text-align: left; font-weight: 600; color: #465062; padding: 0.3rem 0.9rem 0.3rem 0;
+.cf table.plain { border-collapse: collapse; min-width: min(100%, 30rem); font-size: 0.9rem;
+  font-variant-numeric: tabular-nums; }
+.cf table.plain th { text-align: left; font-weight: 600; color: #465062; padding: 0.3rem 1.75rem 0.3rem 0;
   border-bottom: 1px solid #c9d0da; white-space: nowrap; }
-.cf table.plain td { padding: 0.35rem 0.9rem 0.35rem 0; border-bottom: 1px solid #e8ebf0; vertical-align: top; }
+.cf table.plain td { padding: 0.35rem 1.75rem 0.35rem 0; border-bottom: 1px solid #e8ebf0; vertical-align: top; }
 .cf table.plain .number { text-align: right; }
 .cf .empty { border: 1px dashed #c9d0da; border-radius: 8px; padding: 2rem 1.5rem; text-align: center;
   color: #5b6577; background: #fafbfc; }

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
+from cfcore.wording import counted
 from pages.parts import layout
 from pages.parts.who import actor, ago, day, workspace
 from services.accounts import AccountError, invite_reader, revoke_reader
@@ -128,7 +129,7 @@ def controls(view: StudyView) -> None:
 @st.dialog("Close this study?")
 def confirm_close(view: StudyView) -> None:
     done, total = sum(r.done for r in view.readers), sum(r.total for r in view.readers)
-    st.write(f"{done} of {total} readings are complete. After closing no answer is taken any more; this is final.")
+    st.write(f"{done} of {counted(total, 'reading')} complete. After closing no answer is taken: this is final.")
     if st.button("Close", type="primary"):
         try:
             close_study(workspace(), view.id, actor=actor())

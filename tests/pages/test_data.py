@@ -46,7 +46,7 @@ def test_a_folder_on_the_server_is_imported_and_a_bad_file_named_here_only(
     page.segmented_control[0].set_value("Data sets").run()
     assert not page.exception
     assert "NORMAL" in text_of(page) and "Jane-Doe" not in text_of(page)
-    assert "1 files were left out" in [expander.label for expander in page.expander]
+    assert "1 file left out of the import" in [expander.label for expander in page.expander]
 
 
 def test_a_wrong_path_gives_a_sentence(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
