@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from cfcore.wording import counted
 from pages.parts import layout
 from pages.parts.run_detail import run_page
 from pages.parts.run_form import new_run
@@ -84,7 +85,7 @@ def outcome(run: RunView) -> str:
     if run.state != "done":
         return ""
     if run.kind == "explain" and "explained" in result:
-        return f"{layout.percent(result['explained'])} of {result['n']} images flipped"
+        return f"{layout.percent(result['explained'])} of {counted(result['n'], 'image')} flipped"
     if "auc" in result:
         return f"test AUC {result['auc']:.3f}"
     if "l1" in result:

@@ -8,8 +8,9 @@ import pandas as pd
 import plotly.express as px
 import streamlit as st
 
+from cfcore.wording import counted, direction_name, duration
 from pages.parts import layout
-from pages.parts.run_state import ACTIVE, ENGINE_TITLES, KINDS, controls, duration, state_line
+from pages.parts.run_state import ACTIVE, ENGINE_TITLES, KINDS, controls, state_line
 from pages.parts.who import actor, day, workspace
 from services.gallery import GalleryPair, gallery, grid, losses, pair_picture
 from services.notebook import EntryRefused, keep
@@ -38,7 +39,7 @@ def run_page(view: RunView) -> None:
         view.dataset or "",
         view.classifier or "",
         f"started {day(view.started_at)}" if view.started_at else "",
-        duration(view.seconds) if view.seconds is not None else "",
+        f"took {duration(view.seconds)}" if view.seconds is not None and view.state not in ACTIVE else "",
     ]
     layout.heading(view.name, " · ".join(part for part in subtitle if part), chip=state_line(view))
     if view.state in ACTIVE:
@@ -59,6 +60,8 @@ def following(run_id: int) -> None:
     if view.state not in ACTIVE:
         st.rerun(scope="app")
     st.progress(view.progress, view.message or None)
+    if view.seconds is not None:
+        st.caption(f"{round(100 * view.progress)} % after {duration(view.seconds)}")
     body(view)
 
 
@@ -75,22 +78,22 @@ def explained(view: RunView) -> None:
         tried = result.get("mean_tried")
         layout.figures(
             [
-                (layout.percent(result["explained"]), f"of {result['n']} images flipped, as shown"),
+                (layout.percent(result["explained"]), f"of {counted(result['n'], 'image')} flipped, as shown"),
                 (layout.percent(result["explained_plain"]), "flipped in plain rendering"),
                 ("–" if tried is None else f"{tried:.1f}", "directions tried until the flip, mean"),
-                (duration(result["search_seconds"]), f"search on {result['fit_n']} images"),
+                (duration(result["search_seconds"]), f"search on {counted(result['fit_n'], 'image')}"),
             ]
         )
     if view.directions:
-        kept = [d for d in view.directions if d.kept]
-        with st.expander(f"Directions: {', '.join(d.name for d in kept[:3])} lead", expanded=False):
+        best = ", ".join(direction_name(d.name) for d in view.directions[:3])
+        with st.expander(f"Ranking of {counted(len(view.directions), 'direction')}, best first: {best}"):
             layout.table(
-                ["Rank", "Direction", "Mean logit change", "Flips alone", "Kept"],
+                ["Rank", "Direction", "Mean change of the logit", "Images it flips alone", "Kept for the run"],
                 [
                     (
                         str(d.rank),
-                        d.name,
-                        f"{d.mean_change:+.2f}",
+                        direction_name(d.name),
+                        f"{d.mean_change:+.2f}".replace("-", "−"),
                         layout.percent(d.explained),
                         "yes" if d.kept else "",
                     )
@@ -105,14 +108,16 @@ def pairs(view: RunView) -> None:
     """The gallery: original and counterfactual of every image so far, a page at a time."""
     names = [d.name for d in view.directions if d.kept]
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        which = st.segmented_control("Show", list(SHOWN), default="all", key=f"shown-{view.id}")
-        direction = st.selectbox("Flipped by", ["any direction", *names], key=f"by-{view.id}", width=200)
+        which = st.segmented_control("Show", list(SHOWN), default="all", key=f"shown-{view.id}", required=True)
+        direction = st.selectbox(
+            "Flipped by", ["any direction", *names], format_func=direction_name, key=f"by-{view.id}", width=200
+        )
     key = f"page-{view.id}"
     found = gallery(
         workspace(),
         view.id,
         None if direction == "any direction" else direction,
-        SHOWN[which or "all"],
+        SHOWN[which],
         st.session_state.get(key, 0),
         PAGE_SIZE,
     )
@@ -142,13 +147,14 @@ def pair_card(view: RunView, pair: GalleryPair, target: str) -> None:
     left, right = st.columns(2, gap="xxsmall")
     left.image(pair.original, width="stretch", alt="Original")
     right.image(pair.counterfactual, width="stretch", alt="Counterfactual")
-    mark = layout.chip_of(pair.direction or "flipped", "done") if pair.flipped else layout.chip_of("no flip", "note")
-    least = f", from degree {pair.least_degree:.1f}" if pair.least_degree is not None else ""
+    by = direction_name(pair.direction or "flipped")
+    mark = layout.chip_of(by, "done") if pair.flipped else layout.chip_of("no flip", "note")
+    least = f", flips from degree {pair.least_degree:.1f}" if pair.least_degree is not None else ""
     layout.html(
         f"{mark} {layout.escape(target)} {layout.percent(pair.p_source)} → "
         f"<b>{layout.percent(pair.p_counterfactual)}</b>"
         f'<div class="muted" style="font-size:.86rem">reconstruction {layout.percent(pair.p_reconstruction)}'
-        f"{least}{'' if pair.flipped_plain else ', not flipped in plain rendering'}</div>"
+        f"{least}{'' if pair.flipped_plain else ', no flip in plain rendering'}</div>"
     )
     query = {"run": str(view.id), "image": str(pair.image_id)}
     if pair.direction:

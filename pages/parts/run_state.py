@@ -42,15 +42,3 @@ def controls(run: RunView, place: str) -> None:
         except RunRefused as error:
             st.toast(str(error))
         st.rerun(scope="app")
-
-
-def duration(seconds: float | None) -> str:
-    """ "4 min 10 s", or "–" before the start."""
-    if seconds is None:
-        return "–"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
