@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -218,6 +218,25 @@ class Engine(nn.Module, ABC):
         names = (direction,) * len(images)
         tried = torch.ones(len(images), dtype=torch.long)
         return self._explanation(images, reconstruction, plain, target, rendering, names, strength, tried, started)
+
+    @torch.no_grad()
+    def draw(self, codes: Tensor, images: Tensor, moves: Mapping[str | None, Tensor], target: int) -> Tensor:
+        """(n, channels, *size): (n, ...) codes moved along several directions at once, each by its own (n,) degrees.
+
+        Without moves: the reconstruction. The codes come from `encode`, so that a caller may keep them between calls.
+        """
+        if len(moves) > 1:
+            return self._render_mix(codes, images, moves, target)
+        direction, degrees = next(iter(moves.items()), (None, torch.zeros(len(codes), device=images.device)))
+        return self._render(codes, images, direction, degrees, target)
+
+    def _render_mix(self, codes: Tensor, images: Tensor, moves: Mapping[str | None, Tensor], target: int) -> Tensor:
+        """Several moves in one picture: the sum of their changes, clamped to [0, 1]. A method whose moves add up in
+        its latent space says so by overriding this."""
+        zeros = torch.zeros(len(codes), device=images.device)
+        base = self._render(codes, images, None, zeros, target)
+        changes = [self._render(codes, images, name, degrees, target) - base for name, degrees in moves.items()]
+        return (base + torch.stack(changes).sum(dim=0)).clamp(0, 1)
 
     @torch.no_grad()
     def path(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
@@ -127,6 +127,11 @@ class EigenFind(Engine):
 
     def _render(self, codes: Tensor, images: Tensor, direction: str | None, degrees: Tensor, target: int) -> Tensor:
         return self._draw(codes, degrees[:, None] * self._unit(direction))
+
+    def _render_mix(self, codes: Tensor, images: Tensor, moves: Mapping[str | None, Tensor], target: int) -> Tensor:
+        """Moves add up where the basis lies: in w ("sefa") or in the StyleSpace ("style")."""
+        shifts = [degrees[:, None] * self._unit(name) for name, degrees in moves.items()]
+        return self._draw(codes, torch.stack(shifts).sum(dim=0))
 
     def _unit(self, direction: str | None) -> Tensor:
         """(d,) signed unit vector of a direction; of the best where None."""

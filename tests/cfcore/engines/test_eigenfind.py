@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from cfcore.classifiers.base import Classifier, is_class, target_margin
+from cfcore.engines.base import Engine
 from cfcore.engines.eigenfind import EigenFind, EigenFindConfig
 from cfcore.engines.eigenfind.search import Measured, ranked
 from cfcore.generators.stylex import StylEx, StylExConfig
@@ -45,6 +46,25 @@ def test_planted_direction_is_found_first(classifier: Classifier, images: Tensor
     out = engine.explain(images, 1, rendering="plain")
     assert out.direction == ("v1 +",) * 10
     assert out.flipped.all() and out.tried.tolist() == [1] * 10
+
+
+def test_moves_drawn_together_add_up_in_w(classifier: Classifier, images: Tensor) -> None:
+    engine = EigenFind.fit(classifier, images, 1, EigenFindConfig(scan=3, k=2, degree=3.0), generator=Planted())
+    codes, n = engine.encode(images, 1), len(images)
+    # Half the moves would leave [0, 1] and come back: a sum of pictures, each clamped, could not show that.
+    far, back = torch.full((n,), 12.0), torch.full((n,), -11.0)
+    mixed = engine.draw(codes, images, {"v1 +": far, "v2 +": torch.full((n,), 4.0)}, 1)
+    ramp = torch.linspace(-0.01, 0.01, 16).view(1, 1, 1, 16)
+    assert torch.allclose(mixed, (codes[:, :1, None, None] / 10 + 1.2 + 4 * ramp).clamp(0, 1).expand_as(mixed))
+    alone = engine.draw(codes, images, {"v1 +": torch.ones(n)}, 1)
+    assert torch.allclose(engine.draw(codes, images, {"v1 +": far, "v1 -": -back}, 1), alone, atol=1e-6)
+    assert torch.equal(engine.draw(codes, images, {}, 1), engine.draw(codes, images, {"v3 +": torch.zeros(n)}, 1))
+    changes = [engine.draw(codes, images, {v: torch.full((n,), 2.0)}, 1) for v in ("v1 +", "v2 -")]
+    base = engine.draw(codes, images, {}, 1)
+    summed = Engine._render_mix(
+        engine, codes, images, {"v1 +": torch.full((n,), 2.0), "v2 -": torch.full((n,), 2.0)}, 1
+    )
+    assert torch.allclose(summed, (base + sum(change - base for change in changes)).clamp(0, 1), atol=1e-6)
 
 
 def test_least_degree_is_where_the_classifier_changes_its_mind(classifier: Classifier, images: Tensor) -> None:
