@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from html import escape
-from typing import Any
 
 import streamlit as st
 
 from pages.parts import layout
+from pages.parts.model_card import auc_text, card_panel, input_text, reconstruction_text, trained_on
 from pages.parts.model_upload import upload_panel
 from pages.parts.who import day, workspace
 from services.models import ModelView, list_models
@@ -23,7 +23,12 @@ def models_page() -> None:
         "SHA-256 of its file: a changed file is not used.",
     )
     view = st.segmented_control(
-        "View", ["Models", "Add a classifier"], default="Models", key="models-view", label_visibility="collapsed"
+        "View",
+        ["Models", "Add a classifier"],
+        default="Models",
+        key="models-view",
+        label_visibility="collapsed",
+        required=True,
     )
     if view == "Add a classifier":
         upload_panel()
@@ -37,7 +42,7 @@ def models_page() -> None:
     st.subheader("Classifiers", anchor=False)
     if classifiers:
         layout.table(
-            ["Name", "Classes", "AUC on its test split (95 % interval)", "Trained on", "Input", "SHA-256", "Added"],
+            ["Name", "Classes", "On its test split", "Trained on", "Input", "SHA-256", "Added"],
             [_classifier_row(model) for model in classifiers],
         )
     else:
@@ -45,14 +50,16 @@ def models_page() -> None:
     st.subheader("Generators", anchor=False)
     if generators:
         layout.table(
-            ["Name", "Kind", "For the classifier", "Held-out reconstruction", "Trained on", "SHA-256", "Added"],
+            ["Name", "Kind", "For the classifier", "Reconstruction, test split", "Trained on", "SHA-256", "Added"],
             [_generator_row(model, by_id) for model in generators],
         )
     else:
         layout.empty("No generator yet", "A StylEx generator is trained against one classifier, on the Runs page.")
     st.subheader("Card", anchor=False)
     chosen = st.selectbox("Model", list(by_id), format_func=lambda i: by_id[i].name, width=420)
-    _card(by_id[chosen])
+    model = by_id[chosen]
+    explained = by_id.get(model.classifier_id) if model.classifier_id else None
+    card_panel(model, explained.name if explained else None)
 
 
 def _name(model: ModelView) -> str:
@@ -60,31 +67,8 @@ def _name(model: ModelView) -> str:
     return layout.Safe(f"<b>{escape(model.name)}</b> {program}")
 
 
-def auc_text(card: dict[str, Any]) -> str:
-    """ "0.970 (0.958 to 0.981), n = 624", or that nobody has measured it here."""
-    test = card.get("test", {})
-    if "auc" not in test:
-        return "not measured here"
-    text = f"{test['auc']:.3f}"
-    if "auc_low" in test:
-        text += f" ({test['auc_low']:.3f} to {test['auc_high']:.3f})"
-    return f"{text}, n = {_spaced(test['n'])}" if "n" in test else text
-
-
-def _spaced(n: float) -> str:
-    return f"{n:,.0f}".replace(",", " ")
-
-
-def _trained_on(card: dict[str, Any]) -> str:
-    if "dataset" not in card:
-        return "unknown (brought from elsewhere)" if card.get("origin") else "–"
-    seen = card.get("images_seen")
-    return str(card["dataset"]) if seen is None else f"{card['dataset']}, {_spaced(seen)} images seen"
-
-
-def _size(card: dict[str, Any]) -> str:
-    size = card.get("size")
-    return " × ".join(str(side) for side in size) if isinstance(size, list) else f"{size} × {size}"
+def _unbroken(text: str) -> str:
+    return layout.Safe(f"<nobr>{escape(text)}</nobr>")
 
 
 def _classifier_row(model: ModelView) -> tuple[str, ...]:
@@ -92,48 +76,25 @@ def _classifier_row(model: ModelView) -> tuple[str, ...]:
     return (
         _name(model),
         ", ".join(card.get("class_names", [])),
-        auc_text(card),
-        _trained_on(card),
-        _size(card),
-        layout.short_digest(model.sha256),
-        day(model.created_at),
+        auc_text(card.get("test", {})),
+        trained_on(card),
+        _unbroken(input_text(card)),
+        _unbroken(layout.short_digest(model.sha256)),
+        _unbroken(day(model.created_at)),
     )
 
 
 def _generator_row(model: ModelView, by_id: dict[int, ModelView]) -> tuple[str, ...]:
-    test = model.card.get("test", {})
-    known = [f"{title} {test[key]:.3f}" for key, title in (("l1", "L1"), ("ssim", "SSIM")) if key in test]
     classifier = by_id.get(model.classifier_id) if model.classifier_id else None
     return (
         _name(model),
         KINDS.get(model.kind, model.kind),
         classifier.name if classifier else "–",
-        ", ".join(known) or "not measured",
-        _trained_on(model.card),
-        layout.short_digest(model.sha256),
-        day(model.created_at),
+        reconstruction_text(model.card.get("test", {})),
+        trained_on(model.card),
+        _unbroken(layout.short_digest(model.sha256)),
+        _unbroken(day(model.created_at)),
     )
-
-
-def _card(model: ModelView) -> None:
-    card = model.card
-    test = {key: value for key, value in card.get("test", {}).items() if isinstance(value, int | float)}
-    if test:
-        layout.figures(
-            [(f"{value:.3f}" if isinstance(value, float) else f"{value}", key) for key, value in test.items()]
-        )
-    if card.get("architecture") == "program":
-        st.warning(
-            "This classifier is a program that somebody brought. It runs only in a child process without secrets, "
-            "database and network, with limits on time and memory, and only while its file has the SHA-256 below.",
-            icon=":material/warning:",
-        )
-        held = "".join(f"<li>{escape(line)}</li>" for line in card.get("protections", []))
-        layout.html(f"What held it on this server when it was added:<ul>{held}</ul>")
-    for remark in card.get("remarks", []):
-        st.info(remark)
-    st.caption(f"SHA-256 {model.sha256}")
-    st.json(card, expanded=False)
 
 
 models_page()

@@ -19,6 +19,8 @@ def upload_panel() -> None:
     account = current(workspace(), st.context.cookies)
     may_run_code = account is not None and account.may_run_code
     turn = st.session_state.setdefault(ROUND, 0)
+    # Above the form: its button is at the end of a long description.
+    _show_outcome()
     left, right = st.columns([3, 2], gap="large")
     with left:
         file = st.file_uploader(
@@ -27,7 +29,7 @@ def upload_panel() -> None:
         name = st.text_input(
             "Name", placeholder="Pneumonia, our hospital's DenseNet", width=420, key=f"model-name-{turn}"
         )
-        text = st.text_area("Description (YAML)", example_spec(), height=480, key="model-spec")
+        text = st.text_area("Description (YAML)", example_spec(), height=430, key="model-spec")
     with right:
         _about_programs(may_run_code)
         layout.html(
@@ -51,7 +53,6 @@ def upload_panel() -> None:
             except ClassifierRefused as error:
                 st.session_state[OUTCOME] = (False, str(error))
         st.rerun()
-    _show_outcome()
 
 
 def _about_programs(may_run_code: bool) -> None:
