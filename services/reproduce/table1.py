@@ -110,7 +110,8 @@ def together(generators: Sequence[Shipped], parts: Sequence[Part]) -> Part:
     figures: dict[str, float] = {}
     for part in parts:
         figures |= part.figures
-    phantoms = [figures[f"explained_{g.key}"] for g in generators if g.source == "phantom"]
+    # Where no reconstruction keeps its class there is no share: nothing was explained.
+    phantoms = [figures.get(f"explained_{g.key}", 0.0) for g in generators if g.source == "phantom"]
     ratios = [figures[name] for g in generators if (name := f"search_time_ratio_{g.key}") in figures]
     passes = [figures[f"pass_ratio_{g.key}"] for g in generators]
     over = {}
