@@ -32,6 +32,14 @@ def eigenvectors(generator: StylEx, classifier: Classifier, images: Tensor, conf
     rank = min(matrix.shape)
     if config.scan > rank:
         raise ValueError(f"scan = {config.scan} eigenvectors, but basis {config.basis!r} has only {rank}: lower scan")
-    vectors = torch.linalg.svd(matrix.double(), full_matrices=False).Vh[: config.scan].to(matrix.dtype)
+    vectors = _right_singular(matrix.double())[: config.scan].to(matrix.dtype)
     peak = vectors.gather(1, vectors.abs().argmax(dim=1, keepdim=True))
     return vectors * peak.sign()
+
+
+def _right_singular(matrix: Tensor) -> Tensor:
+    """Rows by falling singular value; of a tall matrix through its Gram matrix, several times faster and in double
+    precision the same."""
+    if matrix.shape[0] <= matrix.shape[1]:
+        return torch.linalg.svd(matrix, full_matrices=False).Vh
+    return torch.linalg.eigh(matrix.T @ matrix).eigenvectors.flip(1).T

@@ -59,10 +59,10 @@ def search(
     flips = torch.zeros(n, 2 * scan, dtype=torch.bool, device=codes.device)
     moves = torch.stack([basis, -basis], dim=1).flatten(0, 1) * config.degree
     pairs = _candidates(config, scan, effects).to(codes.device)
-    plan = _plan(n, len(pairs), config)
-    total, done = sum(len(rows) * count for rows, count in plan), 0
+    rounds = plan(n, len(pairs), config)
+    total, done = sum(len(rows) * count for rows, count in rounds), 0
     seen: list[Tensor] = []
-    for rows, count in plan:
+    for rows, count in rounds:
         if seen and count < len(pairs):
             mean = changes[torch.cat(seen)][:, pairs].mean(dim=0)
             pairs = pairs[mean.argsort(descending=True, stable=True)[:count]]
@@ -86,7 +86,7 @@ def _candidates(config: EigenFindConfig, scan: int, effects: Tensor | None) -> T
     return signed.argsort(descending=True, stable=True)[: config.prerank].sort().values.cpu()
 
 
-def _plan(n: int, pairs: int, config: EigenFindConfig) -> list[tuple[Tensor, int]]:
+def plan(n: int, pairs: int, config: EigenFindConfig) -> list[tuple[Tensor, int]]:
     """(rows of the images, number of pairs to measure on them), one entry a round.
 
     The rounds take every eighth image, so that images stored in some order do not decide by it.
