@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import streamlit as st
 
 from cfcore.rendering import EXPLAINED, RENDERINGS, keeps_source
+from cfcore.wording import counted, direction_name
 from pages.parts import layout
+from pages.parts.study_degree import degree_key, warn_of_few_flips
 from pages.parts.who import actor, workspace
 from services.pairs import SPLITS, make_pairs, pair_pictures
 from services.runs import RunRefused, RunView, run_view
@@ -29,33 +31,20 @@ def pairs_step(view: StudyView) -> None:
             return
         design(view, run)
     if view.pairs:
-        st.subheader(f"{len(view.pairs)} pairs", anchor=False)
+        st.subheader(counted(len(view.pairs), "pair"), anchor=False)
         arm_table(view)
-        warn_of_few_flips(view)
+        if view.state == "draft" and (degree := warn_of_few_flips(view)):
+            compute(view, {"degree": degree}, (view.selection or {}).get("split", "test"))
         if view.selection:
             rule = view.selection
             st.caption(
                 f"Split {rule.get('split')}, predicted {rule.get('predicted')}, one image a patient, "
                 f"seed {rule.get('seed')}. Moved towards {rule.get('target')} by degree {view.protocol.degree:g} "
-                "whether the class flips or not; pairs that did not flip are kept and marked."
+                f"whether the class flips or not ({view.protocol.rendering}, beside the {view.protocol.reference}); "
+                "pairs that did not flip are kept and marked. p: the probability of the target class."
             )
     elif view.state == "draft":
         layout.empty("No pairs yet", "Choose arms and images above and press “Make pairs”. 30 pairs take seconds.")
-
-
-def warn_of_few_flips(view: StudyView) -> None:
-    """A reader cannot see what the classifier does not see: say so while the degree can still be changed."""
-    arms = {arm.key: arm.name for arm in view.protocol.arms}
-    weak = []
-    for key, name in arms.items():
-        flips = [pair.flipped for pair in view.pairs if pair.arm == key]
-        if flips and 2 * sum(flips) < len(flips):
-            weak.append(f"{name} ({sum(flips)} of {len(flips)})")
-    if weak and view.state == "draft":
-        st.warning(
-            f"Fewer than half of the pairs flip the classifier under {', '.join(weak)} at degree "
-            f"{view.protocol.degree:g}. A higher degree flips more; the curve on Explore shows where images flip."
-        )
 
 
 def design(view: StudyView, run: RunView) -> None:
@@ -67,10 +56,11 @@ def design(view: StudyView, run: RunView) -> None:
             "Arms (eigenvectors, best first)",
             names,
             default=[arm.name for arm in protocol.arms if arm.name in names],
+            format_func=direction_name,
             key=f"arms-{view.id}",
         )
         degree = st.number_input(
-            "Degree, the same for every image", 0.1, 100.0, protocol.degree, 0.5, key=f"degree-{view.id}"
+            "Degree, the same for every image", 0.1, 100.0, protocol.degree, 0.5, key=degree_key(view)
         )
         rendering = st.radio(
             "Rendering",
@@ -103,7 +93,7 @@ def design(view: StudyView, run: RunView) -> None:
             seed = st.number_input("Seed", 0, 2**31 - 1, protocol.seed, key=f"seed-{view.id}")
         patients = n * (len(arms) if allocation == "own patients" else 1)
         st.caption(
-            f"{n * len(arms)} pairs of {patients} patients that the classifier does not call "
+            f"{counted(n * len(arms), 'pair')} of {counted(patients, 'patient')} that the classifier does not call "
             f"{run.settings.get('target', 'the target')}, drawn by the seed."
         )
     if st.button("Make pairs again" if view.pairs else "Make pairs", type="primary", disabled=not arms):
@@ -132,7 +122,7 @@ def compute(view: StudyView, changes: dict[str, object], split: str) -> None:
         bar.empty()
         st.error(str(error))
         return
-    st.toast(f"{n} pairs made.", icon=":material/check:")
+    st.toast(f"{counted(n, 'pair')} made.", icon=":material/check:")
     st.rerun()
 
 
@@ -142,7 +132,7 @@ def arm_table(view: StudyView) -> None:
         own = [pair for pair in view.pairs if pair.arm == arm.key]
         rows.append(
             (
-                arm.name,
+                direction_name(arm.name),
                 str(len(own)),
                 f"{sum(pair.flipped for pair in own)} of {len(own)}",
                 _mean([pair.p_source for pair in own]),
@@ -150,7 +140,7 @@ def arm_table(view: StudyView) -> None:
                 _mean([pair.p_counterfactual for pair in own]),
             )
         )
-    columns = ["Arm", "Pairs", "Flipped", "p original", "p reconstruction", "p counterfactual"]
+    columns = ["Arm", "Pairs", "Flipped", "Mean p: original", "reconstruction", "counterfactual"]
     layout.table(columns, rows, numbers=range(1, 6))
 
 
@@ -165,7 +155,7 @@ def preview_step(view: StudyView) -> None:
     except StudyRefused as error:
         layout.empty("Nothing to show yet", str(error))
         return
-    names = {arm.key: arm.name for arm in view.protocol.arms}
+    names = {arm.key: direction_name(arm.name) for arm in view.protocol.arms}
     key = f"preview-{view.id}"
     at = min(st.session_state.get(key, 0), len(pairs) - 1)
     with st.container(horizontal=True, vertical_alignment="center"):

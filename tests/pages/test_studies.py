@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import pytest
 
+from services import degrees as degrees_service
 from services import pairs as pairs_service
 from services.pairs import make_pairs
-from services.studies import create_study, list_studies, lock_study, study_view
+from services.studies import create_study, list_studies, lock_study, study_view, update_draft
 from services.workspace import Workspace
 from tests.pages.shift_app import app, text_of
 from tests.services.toy_study import finished_run, toy_engine
@@ -98,3 +99,24 @@ def test_an_unknown_study_is_said_and_the_list_stays(
     assert not page.exception
     assert "There is no study 99" in text_of(page) and "Toy study" in text_of(page)
     assert len(list_studies(workspace)) == 1
+
+
+def test_a_weak_arm_is_told_and_a_higher_degree_is_taken_with_one_press(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, draft: int
+) -> None:
+    monkeypatch.setattr(degrees_service, "open_engine", toy_engine)
+    update_draft(workspace, draft, actor="ada", degree=4.0)
+    make_pairs(workspace, draft, actor="ada")
+    page = app(monkeypatch, "studies", study=str(draft))
+    page.segmented_control[0].set_value("2 Images and arms").run()
+    assert "Fewer than half" in text_of(page) and "v7 − (0 of 2)" in text_of(page)
+    next(button for button in page.button if button.label.startswith("Try higher")).click().run()
+    assert not page.exception
+    assert "would flip" in text_of(page)
+    take = next(button for button in page.button if button.label.startswith("Take degree"))
+    degree = float(take.label.split()[2])
+    take.click().run()
+    assert not page.exception
+    view = study_view(workspace, draft)
+    assert view.protocol.degree == degree > 4.0 and any(pair.flipped for pair in view.pairs)
+    assert next(field for field in page.number_input if field.label.startswith("Degree")).value == degree

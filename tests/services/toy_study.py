@@ -33,6 +33,7 @@ class Brighten(Engine):
     """Adds 0.01 per degree, everywhere or in the lower half."""
 
     name, title, paper = "brighten", "Brighten", "none"
+    degree_range = (-20.0, 20.0)
     Config = dict
 
     def __init__(self) -> None:
