@@ -185,6 +185,9 @@ def train_stylex(workspace: Workspace, run: Run, progress: Progress) -> int:
     if settings["patience"] is not None:
         task.held_out_images = load_split(workspace, run.dataset_id, "val", size, positive, negative_label).images
     losses = _train(workspace, run, task, batches, settings, progress)
+    adversarial = int(losses[-1]["iteration"]) > recipe.adversarial_from
+    if not adversarial:
+        task.match_codes(data["train"].images)
     quality = reconstruction_quality(task.average, classifier, data["test"].images)
     path, folder = new_folder(workspace)
     card = _card(workspace, run, settings, int(losses[-1]["iteration"]) * int(settings["batch"])) | {
@@ -197,8 +200,7 @@ def train_stylex(workspace: Workspace, run: Run, progress: Progress) -> int:
     }
     if settings["start_from"] is not None:
         card |= _sum_of_trainings(card, read_card(generator_folder(workspace, settings["start_from"])))
-    trained_critic = int(losses[-1]["iteration"]) > recipe.adversarial_from
-    save_stylex(folder, task.average, card, task.discriminator if trained_critic else None)
+    save_stylex(folder, task.average, card, task.discriminator if adversarial else None)
     model_id = add_model(workspace, run.name, path, classifier_id=run.classifier_id, dataset_id=run.dataset_id)
     _finish(workspace, run, losses, {"model_id": model_id} | quality)
     return model_id

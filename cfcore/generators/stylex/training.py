@@ -182,11 +182,13 @@ class StylExTask(Task):
 
     @torch.no_grad()
     def match_codes(self, images: Tensor, batch: int = 256) -> None:
-        """Let the mapping network start with the distribution of the encoder's codes of (n, 1, size, size) uint8
-        images: the GAN terms then begin on pictures instead of on what codes of another scale give."""
-        codes = torch.cat([self.model.encode(chunk.float() / 255) for chunk in images.split(batch)])
-        self.model.mapping.match(codes, self.generator)
-        self.average.mapping.load_state_dict(self.model.mapping.state_dict())
+        """Give the mapping network the distribution of the encoder's codes (averaged weights) of (n, 1, size, size)
+        uint8 images. Before the GAN terms: they begin on pictures instead of on what codes of another scale give. After
+        a training without them: random samples are pictures, if of a normal distribution of codes only."""
+        device = next(self.average.parameters()).device
+        codes = torch.cat([self.average.encode(chunk.to(device).float() / 255) for chunk in images.split(batch)])
+        self.average.mapping.match(codes, self.generator)
+        self.model.mapping.load_state_dict(self.average.mapping.state_dict())
 
     def step(self, batch: tuple[Tensor, ...], iteration: int, fabric: Fabric) -> dict[str, float]:
         images, label = batch
