@@ -235,6 +235,7 @@ def _card(workspace: Workspace, run: Run, settings: dict[str, Any], images: int)
         names = {key: session.get_one(Model, id).name for key, id in ids.items() if id is not None}
     return {
         "command": _command(run, dataset.name, settings | names),
+        **({"classifier": names["classifier"]} if "classifier" in names else {}),
         "dataset": dataset.name,
         "dataset_meta": dataset.meta,
         "images_seen": images,

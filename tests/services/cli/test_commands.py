@@ -50,6 +50,7 @@ def test_phantom_to_eigenvectors(workspace: Workspace) -> None:
     card = model_named(workspace, "G2", "stylex").card
     assert card["images_seen"] == 6 * 4 + 2 * 4
     assert card["started_from"]["name"] == "G"
+    assert card["classifier"] == "C"
     assert card["command"] == (
         "cfreader train stylex --dataset toy --name G2 --classifier C --iterations 2 --batch 4 --recipe adversarial "
         "--start-from G --accumulate 2 --precision bf16-mixed --seed 0"
