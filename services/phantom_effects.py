@@ -14,7 +14,8 @@ from services.workspace import Workspace
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from cfcore.engines.base import Engine, Rendering
+    from cfcore.engines.base import Engine
+    from cfcore.rendering import Rendering
 
 STEPS = 5
 CHUNK = 16

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from cfcore.classifiers.base import resize
-from cfcore.engines.base import Engine, NamedDirection, Progress, Rendering, silent
+from cfcore.engines.base import Engine, NamedDirection, Progress, silent
+from cfcore.rendering import Rendering, keeps_source
 
 from .validity import BATCH, Criteria, classes_of, judge
 
@@ -54,11 +55,6 @@ def distinct(found: Sequence[NamedDirection], n: int) -> list[NamedDirection]:
     return list(first.values())[:n]
 
 
-def shown(engine: Engine, images: Tensor, base: Tensor, moved: Tensor, rendering: Rendering) -> Tensor:
-    """What a person would see of G's pictures at degree 0 (`base`) and d (`moved`)."""
-    return engine.transfer(images, base, moved) if rendering == "detail transfer" else moved
-
-
 @torch.no_grad()
 def walk_directions(
     engine: Engine,
@@ -73,8 +69,8 @@ def walk_directions(
 ) -> Mapping[Rendering, Walk]:
     """Move each image along the directions in their order until one explains it, under each rendering.
 
-    `base`, from which the L1 is taken, is what degree 0 shows: the reconstruction in plain rendering, the source
-    itself with detail transfer. Faithfulness is always that of the reconstruction. Images of any resolution.
+    The base from which the L1 is taken is what degree 0 shows: the reconstruction in plain rendering, the source itself
+    with a transfer. Faithfulness is always that of the reconstruction. Images of any resolution.
 
     Raises:
         ValueError: C gives some image the target class already, or there is no direction.
@@ -101,8 +97,8 @@ def walk_directions(
             at = rows[own]
             if len(at) == 0:
                 continue
-            picture = shown(engine, images[at], base[at], moved[own], rendering)
-            start = shown(engine, images[at], base[at], base[at], rendering)
+            picture = engine.transfer(images[at], base[at], moved[own], rendering)
+            start = images[at] if keeps_source(rendering) else base[at]
             verdict = judge(engine.classifier, start, picture, target, criteria)
             state.take(at, entry.name, verdict.flipped.cpu(), verdict.holds.cpu(), verdict.l1.cpu())
         progress((step + 1) / len(directions), f"walked {step + 1} of {len(directions)} directions")

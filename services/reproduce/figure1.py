@@ -13,11 +13,12 @@ import numpy.typing as npt
 from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
-from cfcore.engines.base import Engine, Progress, Rendering, silent
+from cfcore.engines.base import Engine, Progress, silent
 from cfcore.engines.eigenfind import EigenFind, EigenFindConfig
 from cfcore.metrics.explained import walk_directions
-from cfcore.metrics.marked import Box, emerging_region
+from cfcore.metrics.marked import Box, change_attribution, strongest_region
 from cfcore.metrics.phantom_factors import FACTORS, LABELS, SPREAD, measured_factors
+from cfcore.rendering import Rendering
 from services.pictures import gray8
 from services.reproduce.material import TARGET_CLASS, Images, Shipped, shipped_generators, source_images
 from services.reproduce.result import Part, Row, keep, plain, recall, reproduce, results_folder
@@ -67,13 +68,14 @@ def figure1(
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """One block a shipped generator: held-out originals that a kept pair explains, below them their counterfactuals at
-    256 px, the strongest change in a box; on phantoms with the factor that moved most, as measured.
+    256 px with a box around what moves the classifier most (integrated gradients of the change); on phantoms the factor
+    that moved most, as measured.
 
     Shown are the explained images (criteria of table 1) whose probability rises most, other pairs before the same one
     again; where too few are explained, images moved along the best pair, marked as not flipped.
 
-    Figures: shown, flipped, box_share (mean share of the change that lies inside the box). Rows: one a pair. A full run
-    is stored with its PNG beside it; `out`: another file for the PNG.
+    Figures: shown, flipped, box_share (mean share of what moves C towards t that lies inside the box). Rows: one a
+    pair. A full run is stored with its PNG beside it; `out`: another file for the PNG.
 
     Raises:
         ValueError: no generator is shipped. FileNotFoundError: `from_store`, and nothing is kept.
@@ -133,7 +135,8 @@ def chosen_pairs(
         # In plain rendering the original stands at the network's size too: its reconstruction, as the base of the move.
         base = found.source if found.counterfactual.shape == found.source.shape else found.reconstruction
         original, moved = base[0, 0].numpy(), found.counterfactual[0, 0].numpy()
-        box = emerging_region(original, moved)
+        weights = change_attribution(engine.classifier, base, found.counterfactual, TARGET_CLASS)
+        box = strongest_region(weights[0].numpy())
         row: Row = {
             "generator": key,
             "direction": name,
@@ -182,7 +185,7 @@ def drawn(blocks: Sequence[tuple[str, Sequence[Pair]]]) -> bytes:
                 place = (left, top + TITLE + k * (SIDE + GAP))
                 picture.paste(_square(image), place)
                 if k and pair.row["box"]:
-                    _frame(draw, Box(**pair.row["box"]), place, SIDE / image.shape[0])
+                    _frame(draw, Box(**pair.row["box"]), place)
             for line, text in enumerate(caption(pair.row)):
                 at = (left, top + TITLE + 2 * (SIDE + GAP) + 20 * line)
                 draw.text(at, text, fill=MUTED if line else INK, font=ImageFont.load_default(13))
@@ -194,9 +197,9 @@ def drawn(blocks: Sequence[tuple[str, Sequence[Pair]]]) -> bytes:
 def caption(row: Row) -> list[str]:
     """Direction and probabilities; below, on phantoms, what moved most."""
     end = "" if row["flipped"] else ", not flipped"
-    lines = [f"{row['direction'].replace(' -', ' −')}   p {row['p_source']:.2f} → {row['p_counterfactual']:.2f}{end}"]
+    lines = [f"{row['direction'].replace(' -', ' −')}   p {row['p_source']:.2f} to {row['p_counterfactual']:.2f}{end}"]
     if "factor" in row:
-        lines.append(f"{LABELS[row['factor']].split(',')[0]} {row['before']:.2f} → {row['after']:.2f}")
+        lines.append(f"{LABELS[row['factor']].split(',')[0]} {row['before']:.2f} to {row['after']:.2f}")
     return lines
 
 
@@ -204,7 +207,7 @@ def _square(image: Gray) -> Pillow.Image:
     return Pillow.fromarray(gray8(image)).resize((SIDE, SIDE), Pillow.Resampling.BICUBIC).convert("RGB")
 
 
-def _frame(draw: ImageDraw.ImageDraw, box: Box, place: tuple[int, int], scale: float) -> None:
+def _frame(draw: ImageDraw.ImageDraw, box: Box, place: tuple[int, int]) -> None:
     left, top = place
-    corners = (left + box.left * scale, top + box.top * scale, left + box.right * scale, top + box.bottom * scale)
+    corners = (left + box.left * SIDE, top + box.top * SIDE, left + box.right * SIDE, top + box.bottom * SIDE)
     draw.rectangle(corners, outline=MARK, width=3)

@@ -12,11 +12,12 @@ from torch import Tensor
 
 from cfcore.classifiers.base import Classifier
 from cfcore.engines.attfind import AttFind, AttFindConfig
-from cfcore.engines.base import Engine, NamedDirection, Progress, Rendering, silent
+from cfcore.engines.base import Engine, NamedDirection, Progress, silent
 from cfcore.engines.eigenfind import EigenFind, EigenFindConfig
 from cfcore.generators.stylex import StylEx
 from cfcore.metrics.explained import Walk, best_directions, walk_directions
 from cfcore.metrics.validity import Criteria, classes_of
+from cfcore.rendering import Rendering
 from cfcore.study.intervals import wilson
 from services.reproduce.material import TARGET_CLASS, Shipped, shipped_generators, source_images, training_images
 from services.reproduce.result import Part, Row, keep, plain, recall, reproduce, spread

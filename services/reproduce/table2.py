@@ -11,10 +11,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from cfcore.engines.base import Engine, NamedDirection, Progress, Rendering, silent
+from cfcore.engines.base import Engine, NamedDirection, Progress, silent
 from cfcore.engines.eigenfind import EigenFind, EigenFindConfig
 from cfcore.images.phantom import Measurement, measure_batch
 from cfcore.metrics.explained import distinct
+from cfcore.rendering import Rendering
 from cfcore.study.decode import decode_readings
 from cfcore.study.findings import findings_table, headline
 from cfcore.study.protocol import FINDING_LISTS, Arm
