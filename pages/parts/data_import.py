@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from cfcore.wording import counted
 from pages.parts import layout
 from pages.parts.who import actor, workspace
 from services.importing import ImportResult, NothingImported, import_images, import_phantom
@@ -21,10 +22,14 @@ LAYOUTS = {
 PATHOLOGIES = ("cardiomegaly", "effusion", "atelectasis")
 SHORTCUT = {"pacemaker": (0.60, 0.05), "age": (0.60, 0.05)}
 RESULT = "import-result"
+# Skipped files that are listed at once, and at most.
+FEW, MOST = 5, 200
 
 
 def import_panel() -> None:
-    """Upload or server path, then what came in and what was left out."""
+    """Upload or server path; above it what the last import brought in and what it left out."""
+    # Above the form: its button is far down, and a long list of uploads moves it out of sight.
+    outcome = st.container()
     way = st.radio("From", ["This computer", "A path on the server"], horizontal=True, key="import-from")
     uploads: list[Any] = []
     path = ""
@@ -55,13 +60,21 @@ def import_panel() -> None:
     ready = bool(name.strip()) and bool(uploads or path.strip())
     if st.button("Import", type="primary", disabled=not ready, help=None if ready else "Choose files and give a name"):
         settings = {"layout": kind, "seed": int(seed), "patient_pattern": pattern or None, "resplit": resplit}
-        run_import(uploads, path, name, settings)
-    show_result()
+        run_import(uploads, path, name, settings, outcome)
+    with outcome:
+        show_result()
 
 
-def run_import(uploads: list[Any], path: str, name: str, settings: dict[str, Any]) -> None:
+def run_import(
+    uploads: list[Any],
+    path: str,
+    name: str,
+    settings: dict[str, Any],
+    outcome: st.delta_generator.DeltaGenerator,
+) -> None:
+    """Import and keep the result for `show_result`; what went wrong is told in `outcome`."""
     st.session_state.pop(RESULT, None)
-    bar = st.progress(0.0, "Starting")
+    bar = outcome.progress(0.0, "Starting")
 
     def progress(share: float, message: str) -> None:
         bar.progress(min(1.0, share), message)
@@ -75,10 +88,11 @@ def run_import(uploads: list[Any], path: str, name: str, settings: dict[str, Any
         else:
             result = import_images(workspace(), Path(path.strip()), name, progress=progress, actor=actor(), **settings)
     except NothingImported as error:
-        st.error(str(error))
-        skipped_table(error.skipped)
+        with outcome:
+            st.error(str(error))
+            skipped_table(error.skipped)
     except (UploadRefused, ValueError, OSError) as error:
-        st.error(plain(error))
+        outcome.error(plain(error))
     else:
         st.session_state[RESULT] = (name.strip(), result)
     bar.empty()
@@ -97,21 +111,22 @@ def show_result() -> None:
         return
     name, result = st.session_state[RESULT]
     assert isinstance(result, ImportResult)
-    st.success(f"{result.imported} images imported as “{name}”.")
+    st.success(f"{counted(result.imported, 'image')} imported as “{name}”. See them under “Data sets”.")
     if result.waiting:
-        st.info(f"{result.waiting} images wait for a look before anything uses them: see above.")
+        st.info(f"Before anything uses {counted(result.waiting, 'image')}, you must look: see “Waiting for a look”.")
     for problem in result.problems:
         st.warning(problem)
     if result.skipped:
-        st.write(f"{len(result.skipped)} files were left out:")
         skipped_table(result.skipped)
 
 
 def skipped_table(skipped: list[tuple[int, str, str]]) -> None:
+    """The files that were left out by name and reason: a few at once, many on demand."""
     rows = [(str(row), file, reason) for row, reason, file in skipped]
-    layout.table(["Row", "File", "Reason"], rows[:200], numbers=[0])
-    more = f" The first 200 of {len(rows)} are shown." if len(rows) > 200 else ""
-    st.caption(f"Names are shown to you alone, now; stored are row number and reason.{more}")
+    with st.expander(f"{counted(len(rows), 'file')} left out, and why", expanded=len(rows) <= FEW):
+        layout.table(["Row", "File", "Reason"], rows[:MOST], numbers=[0])
+        more = f" The first {MOST} of {len(rows)} are shown." if len(rows) > MOST else ""
+        st.caption(f"Names are shown to you alone, now; stored are row number and reason.{more}")
 
 
 def phantom_panel() -> None:
@@ -153,4 +168,4 @@ def phantom_panel() -> None:
         st.error(str(error))
         return
     bar.empty()
-    st.success(f"{result.imported} phantoms made as “{name.strip()}”. They are under “Data sets”.")
+    st.success(f"{counted(result.imported, 'phantom')} made as “{name.strip()}”. See “Data sets”.")

@@ -9,6 +9,9 @@ from pages.parts import layout
 from pages.parts.who import actor, workspace
 from services.studies import FINDING_LISTS, Rating, StudyRefused, StudyView, findings_from, update_draft
 
+# Widths in pixels: both tables one below the other in the same grid, no column cut at 1024 px.
+FIRST, END = 480, 160
+
 
 def questions_step(view: StudyView) -> None:
     """Findings and ratings: editable in a draft, a plain table afterwards."""
@@ -26,37 +29,38 @@ def questions_step(view: StudyView) -> None:
             update_draft(workspace(), view.id, actor=actor(), findings=FINDING_LISTS[start])
             st.session_state.pop(f"findings-{view.id}", None)
             st.rerun()
-    left, right = st.columns([3, 2], gap="large")
-    with left:
-        st.subheader("Findings", anchor=False)
-        findings = st.data_editor(
-            pd.DataFrame([(f.key, f.label, f.kind) for f in view.protocol.findings], columns=["key", "label", "kind"]),
-            column_config={
-                "key": None,
-                "label": st.column_config.TextColumn("Finding, as readers see it", required=True, width="large"),
-                "kind": st.column_config.SelectboxColumn("Kind", options=["main", "secondary"], default="secondary"),
-            },
-            num_rows="dynamic",
-            hide_index=True,
-            key=f"findings-{view.id}-{hash(view.protocol.findings)}",
-        )
-    with right:
-        st.subheader("Ratings", anchor=False)
-        ratings = st.data_editor(
-            pd.DataFrame(
-                [(r.key, r.question, r.low, r.high) for r in view.protocol.ratings],
-                columns=["key", "question", "low", "high"],
+    st.subheader("Findings", anchor=False)
+    findings = st.data_editor(
+        pd.DataFrame([(f.key, f.label, f.kind) for f in view.protocol.findings], columns=["key", "label", "kind"]),
+        column_config={
+            "key": None,
+            "label": st.column_config.TextColumn("Finding, as readers see it", required=True, width=FIRST),
+            "kind": st.column_config.SelectboxColumn(
+                "Kind", options=["main", "secondary"], default="secondary", width=2 * END
             ),
-            column_config={
-                "key": None,
-                "question": st.column_config.TextColumn("Question, 1 to 5", required=True, width="medium"),
-                "low": st.column_config.TextColumn("1 means", required=True),
-                "high": st.column_config.TextColumn("5 means", required=True),
-            },
-            num_rows="dynamic",
-            hide_index=True,
-            key=f"ratings-{view.id}-{hash(view.protocol.ratings)}",
-        )
+        },
+        num_rows="dynamic",
+        hide_index=True,
+        width="content",
+        key=f"findings-{view.id}-{hash(view.protocol.findings)}",
+    )
+    st.subheader("Ratings", anchor=False)
+    ratings = st.data_editor(
+        pd.DataFrame(
+            [(r.key, r.question, r.low, r.high) for r in view.protocol.ratings],
+            columns=["key", "question", "low", "high"],
+        ),
+        column_config={
+            "key": None,
+            "question": st.column_config.TextColumn("Question, answered from 1 to 5", required=True, width=FIRST),
+            "low": st.column_config.TextColumn("1 means", required=True, width=END),
+            "high": st.column_config.TextColumn("5 means", required=True, width=END),
+        },
+        num_rows="dynamic",
+        hide_index=True,
+        width="content",
+        key=f"ratings-{view.id}-{hash(view.protocol.ratings)}",
+    )
     if st.button("Save questions", type="primary"):
         save(view, findings, ratings)
 
