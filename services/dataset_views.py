@@ -48,6 +48,14 @@ def class_table(workspace: Workspace, dataset_id: int) -> dict[str, dict[str, Co
     }
 
 
+def patients_by_split(workspace: Workspace, dataset_id: int) -> dict[str, int]:
+    """split -> how many patients have an image there that runs may use (looked at where that is needed)."""
+    patients = sa.func.count(sa.distinct(Image.patient))
+    query = sa.select(Image.split, patients).where(Image.dataset_id == dataset_id, Image.look.in_(SHOWN))
+    with workspace.session() as session:
+        return dict(session.execute(query.group_by(Image.split)).tuples().all())
+
+
 def image_page(
     workspace: Workspace, dataset_id: int, *, split: str = "", label: str = "", start: int = 0, n: int = 24
 ) -> tuple[list[Thumbnail], int]:

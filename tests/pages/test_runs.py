@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 import sqlalchemy as sa
 from streamlit.testing.v1 import AppTest
 
-from db.models import Run
+from db.models import Run, now
 from services.notebook import list_entries
 from services.runs import list_runs, run_view
 from services.worker import lease
@@ -85,6 +87,10 @@ def test_a_running_run_shows_its_progress(workspace: Workspace, monkeypatch: pyt
     for page in (app(monkeypatch, "runs"), app(monkeypatch, "runs", run=str(run_id))):
         bars = page.get("progress")
         assert not page.exception and [bar.value for bar in bars] == [40] and bars[0].text == "searched 4 of 10 moves"
+    assert "40 % after" not in text_of(page)
+    with workspace.session() as session:
+        session.execute(sa.update(Run).values(started_at=now() - timedelta(seconds=250)))
+    assert "40 % after 4 min 1" in text_of(page.run())
 
 
 def test_the_form_starts_what_it_says(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,6 +110,20 @@ def test_the_form_starts_what_it_says(workspace: Workspace, monkeypatch: pytest.
     assert run.settings["target"] == "Bright" and run.settings["images"]["predicted"] == "Dark"
     assert run.settings["config"]["scan"] == 12 and run.settings["rendering"] == "detail transfer"
     assert "My search" in text_of(page)
+
+
+def test_the_form_promises_no_more_images_than_there_are(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = shift_engine.scene(workspace)
+    add_generator(workspace, ids["classifier"])
+    page = app(monkeypatch, "runs")
+    press(page, "New run")
+    fields = {field.label: field for field in page.number_input}
+    # Of 14 patients in the test split one waits for a look; the val split has 12.
+    assert (fields["Images to explain"].value, fields["Images to explain"].max) == (13, 13)
+    assert (fields["Images to rank directions on"].value, fields["Images to rank directions on"].max) == (12, 12)
+    assert "one image of each patient in val that the classifier calls Dark, at most 12" in text_of(page)
 
 
 def test_training_runs_start_and_show_losses(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
