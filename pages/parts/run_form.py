@@ -7,9 +7,11 @@ from typing import Any
 
 import streamlit as st
 
+from cfcore.wording import counted
 from pages.parts import layout
 from pages.parts.run_state import ENGINE_TITLES, KINDS
 from pages.parts.who import actor, workspace
+from services.dataset_views import patients_by_split
 from services.datasets import DatasetView, list_datasets
 from services.models import ModelView, list_models
 from services.runs import moves_an_image, start_run
@@ -26,7 +28,7 @@ def new_run() -> None:
         st.page_link("pages/data.py", label="Go to Data", icon=":material/arrow_forward:")
         return
     kind = st.segmented_control("What to do", list(KINDS), format_func=KINDS.__getitem__, default="explain")
-    dataset = st.selectbox("Data set", datasets, format_func=lambda d: f"{d.name} ({d.images} images)")
+    dataset = st.selectbox("Data set", datasets, format_func=lambda d: f"{d.name} ({counted(d.images, 'image')})")
     classifiers = list_models(workspace(), "classifier")
     if kind == "explain":
         explain_form(dataset, classifiers)
@@ -65,17 +67,19 @@ def explain_form(dataset: DatasetView, classifiers: Sequence[ModelView]) -> None
         sources = [name for name in names if name != target]
         predicted = st.selectbox("Images that the classifier calls", sources, help="One image of each patient")
     with st.container(horizontal=True):
-        n = st.number_input("Images to explain", 1, 5000, 30)
+        count = st.container()
         split = st.selectbox(
             "Split", [s for s in SPLITS if s in dataset.splits], format_func=lambda s: split_word(dataset, s)
         )
+        n = image_count(count, "Images to explain", 30, dataset, split)
         seed = st.number_input("Seed", 0, 2**31 - 1, 0, help="Draws the images; the same seed draws the same ones")
     with st.expander("Search and rendering"):
         config = ENGINE_FORMS[engine]()
         fits = [s for s in ("val", "train", "test") if s in dataset.splits]
         with st.container(horizontal=True):
-            fit_n = st.number_input("Images to rank directions on", 1, 5000, 32)
+            count = st.container()
             fit_split = st.selectbox("from split", fits, format_func=lambda s: split_word(dataset, s))
+            fit_n = image_count(count, "Images to rank directions on", 32, dataset, fit_split)
         rendering = st.radio(
             "Rendering",
             ["detail transfer", "plain"],
@@ -95,9 +99,21 @@ def explain_form(dataset: DatasetView, classifiers: Sequence[ModelView]) -> None
         "config": config,
     }
     if moves := int(fit_n) * moves_an_image(engine, config, generator.card):
-        st.caption(f"The search draws and classifies {moves:,} moved images.".replace(",", " "))
+        st.caption(
+            f"The search draws and classifies up to {counted(moves, 'moved image')}: one image of each patient in "
+            f"{fit_split} that the classifier calls {predicted}, at most {fit_n}."
+        )
     proposal = f"{ENGINE_TITLES[engine].rsplit(maxsplit=1)[-1]}, {target}"
     finish("explain", proposal, settings, int(seed), dataset, classifier.id, generator.id)
+
+
+def image_count(
+    place: st.delta_generator.DeltaGenerator, label: str, proposal: int, dataset: DatasetView, split: str
+) -> int:
+    """A number field that goes no further than the split has patients: one image of each is taken."""
+    most = patients_by_split(workspace(), dataset.id).get(split, 1)
+    told = f"At most {counted(most, 'patient')}: one image of each in {split}, if the classifier calls it so"
+    return int(place.number_input(label, 1, most, min(proposal, most), help=told))
 
 
 def eigenfind_settings() -> dict[str, Any]:
@@ -154,7 +170,9 @@ ENGINE_FORMS = {"eigenfind": eigenfind_settings, "attfind": attfind_settings}
 def classifier_form(dataset: DatasetView) -> None:
     labels = list(dataset.labels)
     if len(labels) < 2:
-        layout.empty("Too few labels", f"“{dataset.name}” has {len(labels)} labels; a classifier tells two apart.")
+        layout.empty(
+            "Too few labels", f"“{dataset.name}” has {counted(len(labels), 'label')}; a classifier tells two apart."
+        )
         return
     left, right = st.columns(2)
     count = dataset.labels.__getitem__
