@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .output import JsonOption, WorkspaceOption, plain_errors, say
+from .output import JsonOption, WorkspaceOption, plain_errors, say, terminal_progress
 
 
 @plain_errors
@@ -46,4 +46,25 @@ def bench_stylex(
     result = bench(quick, from_store=cached, grid=grid, size=size)
     lines = [f"{name:<36}{value:.4g}" for name, value in result["figures"].items()]
     lines += [f"left out: {reason}" for reason in result["settings"]["left_out"]]
+    say(result, json, "\n".join(lines + (["(stale)"] if result.get("stale") else [])))
+
+
+@plain_errors
+def bench_attfind(
+    quick: Annotated[bool, typer.Option("--quick", help="One image, every fourth coordinate.")] = False,
+    cached: Annotated[
+        bool, typer.Option("--cached", help="Print the stored figures and whether they are stale.")
+    ] = False,
+    workspace: WorkspaceOption = None,
+    json: JsonOption = False,
+) -> None:
+    """AttFind pre-ranked by gradients against the exhaustive search: what it costs, what it loses."""
+    from services.attfind_bench import bench_attfind as bench
+
+    result = bench(quick, from_store=cached, progress=terminal_progress(json))
+    extrapolated = result["settings"]["extrapolated"]
+    lines = [
+        f"{name:<44}{value:.4g}{'  (EXTRAPOLATED)' if name == extrapolated else ''}"
+        for name, value in result["figures"].items()
+    ]
     say(result, json, "\n".join(lines + (["(stale)"] if result.get("stale") else [])))

@@ -16,11 +16,14 @@ from torch import Tensor, nn
 
 from cfcore.classifiers.base import Classifier, is_class, resize, target_margin
 from cfcore.engines.base import Engine, Explanation, NamedDirection, Progress, Rendering, silent
+from cfcore.engines.transfer import keep_mask
 from cfcore.generators.stylex import StylEx
 
 from .prerank import best_pairs, predicted_changes
 from .search import BATCH, Found, Scratch, Task, fingerprint, search
 from .select import independent, name_of, pair_of, ranked, subset
+
+WALKED = 4  # kept pairs tried at a time: most images that flip do so early
 
 
 @dataclass(frozen=True)
@@ -128,7 +131,7 @@ class AttFind(Engine):
                     f"some images are {classifier.class_names[target]!r} for the classifier already: "
                     "search on images that it gives another class"
                 )
-            engine = cls(classifier, generator, config, _ends(generator, classifier, seen))
+            engine = cls(classifier, generator, config, style_ends(generator, classifier, seen))
             codes = engine._codes(small, target)
         task = Task(generator, classifier, codes[:, :-1], codes[:, -1].long(), engine.ends, config.degree, target)
         settings = {"degree": config.degree, "verified": config.verified, "target": target}
@@ -137,10 +140,13 @@ class AttFind(Engine):
         if config.verified < 1:
             predicted = predicted_changes(task, store, lambda share, text: progress(0.05 * share, text))
             pairs = best_pairs(predicted, count)
-        engine.found = search(task, pairs, store, progress)
-        engine.search_seconds = engine.found.seconds
-        engine._directions = ranked(engine.found.pairs, engine.found.changes, engine.found.flips, config.k)
+        engine.rank(search(task, pairs, store, progress))
         return engine
+
+    def rank(self, found: Found) -> None:
+        """Take the pairs of a search as this engine's directions, best first."""
+        self.found, self.search_seconds = found, found.seconds
+        self._directions = ranked(found.pairs, found.changes, found.flips, self.config.k)
 
     @classmethod
     def fit_in(
@@ -228,7 +234,8 @@ class AttFind(Engine):
         for i in range(len(images)):
             codes = self.encode(small[i : i + 1], target)
             drawn = self._render(codes, small[i : i + 1], None, torch.zeros(1, device=small.device), target)
-            row = _Row(self, codes, images[i : i + 1], small[i : i + 1], drawn, target, rendering)
+            keep = keep_mask(images[i : i + 1]) if rendering == "warped transfer" else None
+            row = _Row(self, codes, images[i : i + 1], small[i : i + 1], drawn, keep, target, rendering)
             choose = self._first if self.config.selection == "independent" else self._subset
             chosen, count, flipped = choose(row, kept)
             base.append(drawn)
@@ -251,18 +258,18 @@ class AttFind(Engine):
 
     @staticmethod
     def _first(row: _Row, kept: list[int]) -> tuple[tuple[int, ...], int, bool]:
-        """Independent selection of one image: (pairs, number tried, flipped). Few batches: most images flip early."""
-        for start in range(0, len(kept), BATCH):
-            _, flips = row.evaluate([(pair,) for pair in kept[start : start + BATCH]])
-            place = int(independent(flips[None])[0])
+        """Independent selection of one image: (pairs, number tried, flipped)."""
+        for start in range(0, len(kept), WALKED):
+            some = kept[start : start + WALKED]
+            place = int(independent(row.flips([(pair,) for pair in some])[None])[0])
             if place >= 0:
-                return (kept[start + place],), start + place + 1, True
+                return (some[place],), start + place + 1, True
         return (kept[0],), len(kept), False
 
     @staticmethod
     def _subset(row: _Row, kept: list[int]) -> tuple[tuple[int, ...], int, bool]:
         """Subset selection of one image: (pairs, size of the subset, flipped)."""
-        chosen, flipped = subset(kept, row.evaluate)
+        chosen, flipped = subset(kept, row.margins, lambda pairs: bool(row.flips([pairs])[0]))
         return chosen, len(chosen), flipped
 
     def save(self, folder: Path) -> None:
@@ -296,6 +303,7 @@ class _Row:
     image: Tensor
     small: Tensor
     base: Tensor
+    keep: Tensor | None
     target: int
     rendering: Rendering
 
@@ -305,18 +313,21 @@ class _Row:
         degree = torch.full((BATCH,), self.engine.config.degree, device=self.codes.device)
         return torch.cat([self.engine.draw_sets(self.codes.expand(len(p), -1), p, degree[: len(p)]) for p in parts])
 
-    def evaluate(self, sets: list[tuple[int, ...]]) -> tuple[Tensor, Tensor]:
-        """Margins and flips, each (b,), of what is shown."""
-        shown = self.engine.transfer(self.image, self.base, self.draw(sets), self.rendering)
-        logits = self.engine._logits(shown)
-        return target_margin(logits, self.target).cpu(), is_class(logits, self.target).cpu()
+    def margins(self, sets: list[tuple[int, ...]]) -> Tensor:
+        """(b,) margins of the generator's own pictures, by which pairs are added."""
+        return target_margin(self.engine._logits(self.draw(sets)), self.target).cpu()
+
+    def flips(self, sets: list[tuple[int, ...]]) -> Tensor:
+        """(b,) bool, judged on what is shown."""
+        shown = self.engine.transfer(self.image, self.base, self.draw(sets), self.rendering, keep=self.keep)
+        return is_class(self.engine._logits(shown), self.target).cpu()
 
 
 def _classify(classifier: Classifier, images: Tensor) -> Tensor:
     return torch.cat([classifier.logits(chunk) for chunk in images.split(BATCH)])
 
 
-def _ends(generator: StylEx, classifier: Classifier, images: Tensor) -> Tensor:
+def style_ends(generator: StylEx, classifier: Classifier, images: Tensor) -> Tensor:
     """(m, 2) highest and lowest value of every style coordinate over images, each under its own class."""
     rows = []
     for chunk in images.split(BATCH):

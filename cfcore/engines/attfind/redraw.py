@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from cfcore.generators.layers import ModulatedConv, activate, upsample
+from cfcore.generators.layers import ModulatedConv, upsample
 from cfcore.generators.stylex import StylEx
 from cfcore.generators.stylex.synthesis import StyledConv
 
@@ -51,6 +52,7 @@ class Redraw:
         self.starts = torch.tensor([0, *self.synthesis.style_lengths]).cumsum(0).tolist()
         self.weights = [_weight(conv.conv) for conv in self.convs]
         self.squares = [weight.square().sum(dim=(2, 3)) for weight in self.weights]
+        self.floors = [(conv.noise * conv.strength + conv.bias[:, None, None]) * math.sqrt(2) for conv in self.convs]
         self.layers: list[Layer] = []
         self.drawn = self._draw_all()
 
@@ -77,11 +79,11 @@ class Redraw:
 
     def _finish(self, layer: int, sums: Tensor, energy: Tensor) -> Tensor:
         """Demodulation, enlarging, noise, bias, activation: what StyledConv does after its convolution."""
-        conv = self.convs[layer]
-        out = sums * (energy + 1e-8).rsqrt()[:, :, None, None]
-        if conv.up:
-            out = upsample(out)
-        return activate(out + conv.noise * conv.strength + conv.bias[:, None, None])
+        # The activation's gain sits in the factor and the floor (leaky ReLU is positively homogeneous); demodulation
+        # commutes with the linear enlargement: one pass over the enlarged features instead of four.
+        factor = ((energy + 1e-8) / 2).rsqrt()[:, :, None, None]
+        large = upsample(sums) if self.convs[layer].up else sums
+        return functional.leaky_relu_(torch.addcmul(self.floors[layer], large, factor), 0.2)
 
     def _onto(self, layer: int, out: Tensor, before: Tensor | None, rows: Tensor | slice) -> Tensor:
         """The image after the level that ends with convolution `layer`."""

@@ -64,14 +64,17 @@ def independent(flips: Tensor) -> Tensor:
 
 
 def subset(
-    candidates: Sequence[int], evaluate: Callable[[list[tuple[int, ...]]], tuple[Tensor, Tensor]], most: int = MOST
+    candidates: Sequence[int],
+    margins: Callable[[list[tuple[int, ...]]], Tensor],
+    flips: Callable[[tuple[int, ...]], bool],
+    most: int = MOST,
 ) -> tuple[tuple[int, ...], bool]:
     """Subset selection: add, one at a time, the pair that raises one image's margin most, until the image flips.
 
     Args:
         candidates: pairs to choose from; a coordinate moves one way only, so its other sign is out once it is chosen.
-        evaluate: given sets of pairs, the (b,) margins and (b,) flips of the image moved along all pairs of each set.
-        most: size of the largest set.
+        margins: given sets of pairs, the (b,) margins of the image moved along all pairs of each set.
+        flips: whether the image moved along all pairs of a set flips. most: size of the largest set.
 
     Returns:
         The chosen pairs in order, and whether they flip the image. Ends early where no further pair raises the margin.
@@ -83,11 +86,11 @@ def subset(
         trials = [(*chosen, pair) for pair in candidates if pair // 2 not in used]
         if not trials:
             break
-        margins, flips = evaluate(trials)
-        top = int(margins.argmax())
-        if margins[top].item() <= best:
+        found = margins(trials)
+        top = int(found.argmax())
+        if found[top].item() <= best:
             break
-        chosen, best = trials[top], margins[top].item()
-        if flips[top]:
+        chosen, best = trials[top], found[top].item()
+        if flips(chosen):
             return chosen, True
     return chosen, False

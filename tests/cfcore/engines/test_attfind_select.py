@@ -15,36 +15,35 @@ ALONE = {S1_UP: 2.0, S1_DOWN: 1.5, S2_UP: 1.0, S3_UP: 0.5}
 TOGETHER = {frozenset({S1_UP, S2_UP}): 2.2, frozenset({S1_UP, S3_UP}): 2.8, frozenset({S1_UP, S2_UP, S3_UP}): 3.4}
 
 
-def table(start: float, asked: list[tuple[int, ...]] | None = None):  # type: ignore[no-untyped-def]
-    def evaluate(sets: list[tuple[int, ...]]) -> tuple[Tensor, Tensor]:
-        if asked is not None:
-            asked.extend(sets)
-        gains = [ALONE[s[0]] if len(s) == 1 else TOGETHER[frozenset(s)] for s in sets]
-        margins = torch.tensor([start + gain for gain in gains])
-        return margins, margins > 0
+def select(start: float, most: int = 10) -> tuple[tuple[int, ...], bool, list[tuple[int, ...]]]:
+    """The subset of an image whose margin is `start`, whether it flips, and all sets that were tried."""
+    asked: list[tuple[int, ...]] = []
 
-    return evaluate
+    def margin(pairs: tuple[int, ...]) -> float:
+        return start + (ALONE[pairs[0]] if len(pairs) == 1 else TOGETHER[frozenset(pairs)])
+
+    def margins(sets: list[tuple[int, ...]]) -> Tensor:
+        asked.extend(sets)
+        return torch.tensor([margin(pairs) for pairs in sets])
+
+    chosen, flipped = subset([S1_UP, S1_DOWN, S2_UP, S3_UP], margins, lambda pairs: margin(pairs) > 0, most)
+    return chosen, flipped, asked
 
 
 def test_subset_adds_what_helps_most_beside_what_is_chosen() -> None:
     """First s1 + (2 of 3 logits), then s3 + (2.8, though s2 + is better alone), then s2 + (3.4): flipped."""
-    asked: list[tuple[int, ...]] = []
-    chosen, flipped = subset([S1_UP, S1_DOWN, S2_UP, S3_UP], table(-3.0, asked))
+    chosen, flipped, asked = select(-3.0)
     assert (chosen, flipped) == ((S1_UP, S3_UP, S2_UP), True)
     assert (S1_UP, S1_DOWN) not in asked, "a coordinate moves one way only"
 
 
 def test_subset_stops_at_the_flip_at_its_limit_and_where_nothing_helps() -> None:
-    pairs = [S1_UP, S1_DOWN, S2_UP, S3_UP]
-    assert subset(pairs, table(-1.8)) == ((S1_UP,), True)
-    assert subset(pairs, table(-2.5)) == ((S1_UP, S3_UP), True)
-    assert subset(pairs, table(-9.0)) == ((S1_UP, S3_UP, S2_UP), False)
-    assert subset(pairs, table(-9.0), most=2) == ((S1_UP, S3_UP), False)
-
-    def worse_together(sets: list[tuple[int, ...]]) -> tuple[Tensor, Tensor]:
-        return torch.tensor([-1.0 - len(s) for s in sets]), torch.zeros(len(sets), dtype=torch.bool)
-
-    assert subset(pairs, worse_together) == ((S1_UP,), False)
+    assert select(-1.8)[:2] == ((S1_UP,), True)
+    assert select(-2.5)[:2] == ((S1_UP, S3_UP), True)
+    assert select(-9.0)[:2] == ((S1_UP, S3_UP, S2_UP), False)
+    assert select(-9.0, most=2)[:2] == ((S1_UP, S3_UP), False)
+    worse_together = subset([0, 2, 4], lambda sets: torch.tensor([-1.0 - len(s) for s in sets]), lambda pairs: False)
+    assert worse_together == ((0,), False)
 
 
 def test_independent_takes_the_first_ranked_pair_that_flips_alone() -> None:
