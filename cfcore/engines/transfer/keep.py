@@ -19,6 +19,7 @@ PLATE, NEAR_WHITE, PLATE_SLOPE = 0.30, 0.80, 0.09
 LEAST_AREA = 8  # px
 LEAST_SIDE = 128  # px: below, letters are smears
 COLLAR = 2  # px at WORKED_AT
+BLACK = 5 / 255
 
 
 def keep_mask(images: Tensor) -> Tensor:
@@ -85,6 +86,25 @@ def _pieces(
     return taken[labels]
 
 
+def surround(images: Tensor) -> Tensor:
+    """The black around the picture, (n, 1, H, W) bool: padding, collimator, air.
+
+    What is connected with the picture's edge and, smoothed against noise, no brighter than 5 of 255. A generator that
+    shifts the field's edge by a pixel would draw a bar there.
+    """
+    rows = []
+    for image in images:
+        light = image.amax(dim=0).detach().cpu().numpy()
+        blur = 1 + 4 * round(max(light.shape) / WORKED_AT)
+        labels, n = ndimage.label(ndimage.uniform_filter(light, blur, mode="nearest") <= BLACK)
+        at_edge = np.zeros(n + 1, dtype=bool)
+        for line in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
+            at_edge[line] = True
+        at_edge[0] = False
+        rows.append(at_edge[labels])
+    return torch.from_numpy(np.stack(rows))[:, None].to(images.device)
+
+
 def _shrunk(image: npt.NDArray[np.float32], factor: int) -> npt.NDArray[np.float32]:
     h, w = (s // factor * factor for s in image.shape)
     return image[:h, :w].reshape(h // factor, factor, w // factor, factor).mean(axis=(1, 3))
@@ -97,20 +117,25 @@ def fill(images: Tensor, keep: Tensor) -> tuple[Tensor, Tensor]:
     """
     if not keep.any():
         return images, keep
-    reach = max(1, round(COLLAR * max(images.shape[2:]) / WORKED_AT))
+    factor = -(-max(images.shape[2:]) // WORKED_AT)
+    reach = COLLAR * factor
     collar = functional.max_pool2d(keep.float(), 2 * reach + 1, 1, reach) > 0
     known = (~collar).to(images.dtype)
-    out, missing = images * known, collar.clone()
-    radius = 2 * reach
-    while missing.any() and radius < max(images.shape[2:]):
-        weight = _box(known, radius)
-        near = missing & (weight > 0.15)
-        out = torch.where(near, _box(images * known, radius) / weight.clamp_min(1e-6), out)
+    small = [-(-s // factor) for s in images.shape[2:]]
+    weight, light = (functional.interpolate(t, small, mode="area") for t in (known, images * known))
+    painted, missing = torch.zeros_like(light), torch.ones_like(weight, dtype=torch.bool)
+    radius = 2 * COLLAR
+    while missing.any() and radius < WORKED_AT:
+        share = _box(weight, radius)
+        near = missing & (share > 0.15)
+        painted = torch.where(near, _box(light, radius) / share.clamp_min(1e-6), painted)
         missing &= ~near
         radius *= 2
-    return torch.where(missing, images, out), collar
+    back = functional.interpolate(painted, tuple(images.shape[2:]), mode="bilinear", align_corners=False)
+    return torch.where(collar, back, images), collar
 
 
 def _box(images: Tensor, radius: int) -> Tensor:
     side = 2 * radius + 1
-    return functional.avg_pool2d(images, side, 1, radius, count_include_pad=False)
+    rows = functional.avg_pool2d(images, (side, 1), 1, (radius, 0), count_include_pad=False)
+    return functional.avg_pool2d(rows, (1, side), 1, (0, radius), count_include_pad=False)

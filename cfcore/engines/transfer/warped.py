@@ -13,7 +13,7 @@ from cfcore.classifiers.base import resize
 from .additive import upsample
 from .borders import mean_along, old_border, orientation
 from .deformation import exponential, gaussian, local_contrast, register, resample_field, smoothstep, warp
-from .keep import fill, keep_mask
+from .keep import fill, keep_mask, surround
 
 SIGNIFICANT = (0.5 / 255, 2.0 / 255)  # brightness: below the first nothing is changed, from the second on all
 LEAST_SIDE = 16
@@ -76,7 +76,7 @@ def warped(source: Tensor, reconstruction: Tensor, counterfactual: Tensor, keep:
         source: (n, channels, H, W) in [0, 1].
         reconstruction, counterfactual: G(w), G(w + d v): (n, channels, h, w) in [0, 1], at least 16 px a side.
         keep: (n, 1, H, W) bool, what stays as it is in the source, byte for byte. None: letters and metal, found by
-            `keep_mask`.
+            `keep_mask`. The black around the picture stays in any case.
 
     Returns:
         (n, channels, H, W) in [0, 1]; equal to the source, byte for byte, where nothing significant changes.
@@ -98,7 +98,7 @@ def warped(source: Tensor, reconstruction: Tensor, counterfactual: Tensor, keep:
     # Letters and metal lie over the picture: their collar is added to whatever is under it now.
     result = (torch.where(collar, result + (source - ground), result)).clamp(0, 1)
     result = source + _significant(counterfactual - reconstruction, carried - edge, size) * (result - source)
-    return torch.where(keep, source, result)
+    return torch.where(keep | surround(source), source, result)
 
 
 def _slopes(ground: Tensor, change: Tensor, small: tuple[int, ...]) -> Tensor:
