@@ -68,3 +68,22 @@ def bench_attfind(
         for name, value in result["figures"].items()
     ]
     say(result, json, "\n".join(lines + (["(stale)"] if result.get("stale") else [])))
+
+
+@plain_errors
+def bench_transfer(
+    quick: Annotated[bool, typer.Option("--quick", help="Few phantoms, no radiographs.")] = False,
+    cached: Annotated[
+        bool, typer.Option("--cached", help="Print the stored figures and whether they are stale.")
+    ] = False,
+    sheets: Annotated[Path | None, typer.Option(help="Folder for contact sheets of all three renderings.")] = None,
+    workspace: WorkspaceOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Plain rendering, additive and warped detail transfer: flips, identity, ghosts, truth on the phantom."""
+    from services.transfer_bench import bench_transfer as bench
+
+    result = bench(quick, from_store=cached, sheets=sheets)
+    lines = [f"{name:<36}{value:.4g}" for name, value in result["figures"].items()]
+    lines += [f"left out: {reason}" for reason in result["settings"]["left_out"]]
+    say(result, json, "\n".join(lines + (["(stale)"] if result.get("stale") else [])))

@@ -151,7 +151,8 @@ def test_a_given_mask_stays_exactly_and_its_bright_strokes_are_not_smeared(
     shown = warped(source, before, after, keep)
     assert torch.equal(shown[keep], source[keep])
     outside = ~grown(keep[0, 0], 4).expand_as(keep)
-    assert (shown - clean).abs()[outside].max() < 0.08
+    apart = (shown - clean).abs()[outside]
+    assert apart.max() < 0.2 and apart.mean() < 0.002
 
 
 def test_keep_mask_finds_the_pacemaker_and_little_else() -> None:
