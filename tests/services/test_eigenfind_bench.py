@@ -66,7 +66,7 @@ def test_figures_are_complete_and_ours_equals_algorithm_1(networks: tuple[Classi
 def test_another_ranking_or_another_flip_is_noticed(networks: tuple[Classifier, StylEx, Tensor]) -> None:
     classifier, generator, images = networks
     engine = EigenFind.fit(classifier, images, 1, EXTENT.full, generator=generator)
-    explained = engine.explain(images, 1, rendering="plain")
+    explained = engine.winners(images, 1)[0]
     naive = algorithm_1(classifier, generator, images, 1, engine.basis, 10.0, 2)
     assert agreement(engine, explained, naive, classifier, images, 1) == (True, 0)
     swapped = replace(naive, order=[naive.order[1], naive.order[0], *naive.order[2:]])

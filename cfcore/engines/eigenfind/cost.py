@@ -36,17 +36,16 @@ class Passes:
 
 def search_passes(n: int, config: EigenFindConfig) -> Passes:
     """Passes of `EigenFind.fit` on n images, basis "sefa": codes and class once an image, the reconstruction, every
-    move; with `prerank` one forward and one backward pass more. Linear in n, in `scan`, and in the cost of a pass."""
+    move; with `prerank` one backward pass through the reconstruction. Linear in n and in `scan`."""
     pairs = config.prerank or 2 * config.scan
     moves = sum(len(rows) * count for rows, count in plan(n, pairs, config))
-    ranking = Passes(0, n, n, n) if config.prerank else Passes(0, 0, 0)
-    return Passes(n, n + moves, 2 * n + moves) + ranking
+    return Passes(n, n + moves, 2 * n + moves, n if config.prerank else 0)
 
 
 def explain_passes(n: int) -> Passes:
-    """Passes of `EigenFind.explain(rendering="plain")` on n images that the search has seen: code and class, the
-    reconstruction, the winner, and C on source, reconstruction and winner for the report."""
-    return Passes(n, 2 * n, 4 * n)
+    """Passes of `EigenFind.explain(rendering="plain")` on n images that the search has seen: the reconstruction, the
+    winner, and C on source, reconstruction and winner for the report. `winners` alone makes n drawings."""
+    return Passes(0, 2 * n, 3 * n)
 
 
 @dataclass(frozen=True)

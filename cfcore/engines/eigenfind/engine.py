@@ -14,12 +14,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from cfcore.classifiers.base import Classifier, is_class, resize
+from cfcore.classifiers.base import Classifier, is_class, resize, target_margin
 from cfcore.generators.stylex import StylEx
 from cfcore.generators.stylex.prepared import prepared
 
 from ..base import Engine, Explanation, NamedDirection, Progress, Rendering, silent
-from ..first_order import direction_effects
 from .basis import eigenvectors
 from .config import EigenFindConfig, batch_size
 from .search import ranked, search
@@ -52,12 +51,11 @@ class EigenFind(Engine):
         self.classifier, self.generator, self.config = classifier, generator, config
         self.painter = prepared(generator)
         self.size = (generator.config.size,) * 2
-        self.batch = batch_size(basis.device)
         self.basis: Tensor
         self.register_buffer("basis", basis)
         self._directions: tuple[NamedDirection, ...] = ()
-        # Which kept pair is the first to flip each image of phase 1 (-1: none), by a digest of what G and C saw.
-        self._known: dict[tuple[int, bytes], int] = {}
+        # Of each image of phase 1, by target and digest: its code, and the first kept pair that flips it (-1: none).
+        self._known: dict[tuple[int, bytes], tuple[Tensor, int]] = {}
 
     @classmethod
     @torch.no_grad()
@@ -91,10 +89,10 @@ class EigenFind(Engine):
                 f"some images are {classifier.class_names[target]!r} for the classifier already: "
                 "search on images that it gives another class"
             )
-        effects = engine._first_order(codes, target) if config.prerank else None
-        found = search(engine._judge, codes, engine.basis, target, config, progress, effects)
+        slopes = engine._first_order(codes, target) if config.prerank else None
+        found = search(engine._judge, codes, engine.basis, target, config, progress, slopes)
         engine._directions = ranked(found, config)
-        engine._remember(small, target, found.flips)
+        engine._remember(small, codes, target, found.flips)
         return engine
 
     def encode(self, images: Tensor, target: int) -> Tensor:
@@ -102,18 +100,44 @@ class EigenFind(Engine):
         source = self.classifier.logits(images).argmax(dim=1, keepdim=True)
         return torch.cat([self.generator.encode(images), source.to(images)], dim=1)
 
+    @property
+    def batch(self) -> int:
+        """Pictures drawn and judged at once where the engine is."""
+        return batch_size(self.basis.device)
+
     def _encode_all(self, images: Tensor, target: int) -> Tensor:
         return torch.cat([self.encode(chunk, target) for chunk in images.split(self.batch)])
 
-    def _first_order(self, codes: Tensor, target: int) -> Tensor:
-        """(n, scan) change of the margin per unit of degree, one backward pass an image."""
-        parts = (
-            direction_effects(
-                self.painter, self.classifier, c[:, :-1], c[:, -1].long(), target, self.basis, self.config.basis
-            )
-            for c in codes.split(self.batch)
-        )
-        return torch.cat(list(parts))
+    def _recall(self, small: Tensor, target: int) -> tuple[Tensor, list[int | None]]:
+        """Codes of images, and the first kept pair that flips each where phase 1 has seen it (-1: none), else None."""
+        known = [self._known.get((target, _digest(image))) if self._known else None for image in small]
+        fresh = torch.tensor([row for row, found in enumerate(known) if found is None], dtype=torch.long)
+        codes = torch.empty(len(small), self.generator.config.width + 1, device=small.device, dtype=small.dtype)
+        for rows in fresh.split(self.batch):
+            if len(rows):
+                codes[rows] = self.encode(small[rows], target)
+        for row, found in enumerate(known):
+            if found is not None:
+                codes[row] = found[0]
+        return codes, [None if found is None else found[1] for found in known]
+
+    def _first_order(self, codes: Tensor, target: int) -> tuple[Tensor, Tensor]:
+        """(n, scan) change of the margin per unit of degree, and the (n,) margins of the reconstructions, by one
+        forward and one backward pass an image."""
+        effects, margins = [], []
+        for chunk in codes.split(self.batch):
+            with torch.enable_grad():
+                still = torch.zeros(len(chunk), self.basis.shape[1], device=codes.device, requires_grad=True)
+                margin = target_margin(self._judge(chunk, still), target)
+                if not margin.requires_grad:
+                    raise TypeError(
+                        f"{type(self.classifier).__name__} passes no gradients, so nothing can be ranked by them: "
+                        "set prerank to 0"
+                    )
+                slope = torch.autograd.grad(margin.sum(), still)[0]
+            effects.append(slope @ self.basis.T)
+            margins.append(margin.detach())
+        return torch.cat(effects), torch.cat(margins)
 
     def _draw(self, codes: Tensor, shift: Tensor) -> Tensor:
         """Draw (n, width + 1) codes moved by (n, d) shifts: in w ("sefa") or in the StyleSpace ("style")."""
@@ -158,11 +182,12 @@ class EigenFind(Engine):
     def _kept(self) -> list[NamedDirection]:
         return [entry for entry in self._directions if entry.kept]
 
-    def _remember(self, small: Tensor, target: int, flips: Tensor) -> None:
+    def _remember(self, small: Tensor, codes: Tensor, target: int, flips: Tensor) -> None:
         kept = torch.tensor([2 * entry.index + (entry.sign < 0) for entry in self._kept()], device=flips.device)
         hits = flips.flatten(1)[:, kept]
         first = torch.where(hits.any(dim=1), hits.int().argmax(dim=1), -1).tolist()
-        self._known = {(target, _digest(image)): place for image, place in zip(small, first, strict=True)}
+        rows = zip(small, codes, first, strict=True)
+        self._known = {(target, _digest(image)): (code, place) for image, code, place in rows}
 
     @torch.no_grad()
     def explain(
@@ -176,28 +201,48 @@ class EigenFind(Engine):
         """
         started = time.perf_counter()
         small = resize(images, self.size)
-        codes = self._encode_all(small, target)
+        codes, known = self._recall(small, target)
         base = self._draw_all(codes, torch.zeros(len(codes), self.basis.shape[1], device=codes.device))
+        if rendering != "plain":
+            known = [None] * len(known)
+        look = self._look(codes, images, base, target, rendering)
+        place, plain = self._phase_2(codes, known, look, progress)
+        names = self._names(place)
+        strength = torch.where(place >= 0, self.config.degree, float("nan"))
+        tried = torch.where(place >= 0, place + 1, len(self._kept()))
+        return self._explanation(images, base, plain, target, rendering, names, strength, tried, started)
+
+    @torch.no_grad()
+    def winners(
+        self, images: Tensor, target: int, progress: Progress = silent
+    ) -> tuple[tuple[str | None, ...], Tensor]:
+        """What Algorithm 1 returns and no more: the direction that explains each image, None where none does, and the
+        (n, channels, *size) pictures of G that `explain` would give in plain rendering."""
+        small = resize(images, self.size)
+        codes, known = self._recall(small, target)
+        place, plain = self._phase_2(codes, known, self._look(codes, images, codes, target, "plain"), progress)
+        return self._names(place), plain
+
+    def _names(self, place: Tensor) -> tuple[str | None, ...]:
+        kept = self._kept()
+        return tuple(kept[i].name if i >= 0 else None for i in place.tolist())
+
+    def _phase_2(self, codes: Tensor, known: list[int | None], look: Look, progress: Progress) -> tuple[Tensor, Tensor]:
+        """(n,) place of the first kept pair that flips each image, -1 where none does, and the pictures."""
         kept = self._kept()
         moves = torch.stack([self._unit(entry.name) for entry in kept]) * self.config.degree
-        known: list[int | None] = [None] * len(images)
-        if rendering == "plain" and self._known:
-            known = [self._known.get((target, _digest(image))) for image in small]
+        every = torch.arange(len(codes))
         first = torch.tensor([-1 if place is None else place for place in known], dtype=torch.long)
         fresh = torch.tensor([place is None for place in known], dtype=torch.bool)
-        plain = torch.empty_like(base)
-        for rows in torch.arange(len(images))[~fresh].split(self.batch):
+        plain = torch.empty(len(codes), self.classifier.channels, *self.size, device=codes.device, dtype=codes.dtype)
+        for rows in every[~fresh].split(self.batch):
             if len(rows):
                 plain[rows] = self._draw(codes[rows], moves[first[rows].clamp(min=0)])
-        look = self._look(codes, images, base, target, rendering)
-        for place, rows, pictures in walk(look, torch.arange(len(images))[fresh], moves, self.batch):
+        for place, rows, pictures in walk(look, every[fresh], moves, self.batch):
             plain[rows], first[rows] = pictures, place
-            message = f"{int((first >= 0).sum())} of {len(images)} images explained"
+            message = f"{int((first >= 0).sum())} of {len(codes)} images explained"
             progress((place + 1) / len(kept) if place >= 0 else 1.0, message)
-        names = tuple(kept[place].name if place >= 0 else None for place in first.tolist())
-        strength = torch.where(first >= 0, self.config.degree, float("nan"))
-        tried = torch.where(first >= 0, first + 1, len(kept))
-        return self._explanation(images, base, plain, target, rendering, names, strength, tried, started)
+        return first, plain
 
     def _draw_all(self, codes: Tensor, shift: Tensor) -> Tensor:
         parts = zip(codes.split(self.batch), shift.split(self.batch), strict=True)
@@ -230,8 +275,7 @@ class EigenFind(Engine):
         Bisection over all (image, direction) pairs in full batches; assumes that the probability crosses 0.5 once,
         which a curve on the page lets people check. Resolution: degree / 2^steps.
         """
-        small = resize(images, self.size)
-        codes = self._encode_all(small, target)
+        codes, _ = self._recall(resize(images, self.size), target)
         base = self._draw_all(codes, torch.zeros(len(codes), self.basis.shape[1], device=codes.device))
         units = torch.stack([self._unit(name) for name in directions])
         look = self._look(codes, images, base, target, rendering)

@@ -42,8 +42,8 @@ def algorithm_1(
     k: int,
     progress: Progress = silent,
 ) -> Outcome:
-    """Algorithm 1 to the letter, with both signs: one picture at a time, every term of the printed formulas computed
-    where it stands, and phase 2 draws and judges again.
+    """Algorithm 1 to the letter, with both signs: one picture at a time, E(x) and C(x) computed where they stand
+    in the loops (C(x) once a move, for the change and for the label that conditions G); phase 2 draws and judges again.
 
     Args:
         images: (n, channels, *size) at the networks' size. vectors: (scan, width) unit rows. k: pairs walked.
@@ -52,16 +52,16 @@ def algorithm_1(
     changes, flips = torch.empty(n, pairs), torch.empty(n, pairs, dtype=torch.bool)
     done, most = 0, n * (pairs + k)
 
-    def counterfactual(x: Tensor, pair: int) -> Tensor:
-        label = classifier.logits(x).argmax(dim=1)
+    def moved(x: Tensor, before: Tensor, pair: int) -> Tensor:
         step = degree if pair % 2 == 0 else -degree
-        return generator.decode(generator.encode(x) + step * vectors[pair // 2], label)
+        return generator.decode(generator.encode(x) + step * vectors[pair // 2], before.argmax(dim=1))
 
     for pair in range(pairs):
         for row in range(n):
             x = images[row : row + 1]
-            after = classifier.logits(counterfactual(x, pair))
-            changes[row, pair] = (target_margin(after, target) - target_margin(classifier.logits(x), target)).item()
+            before = classifier.logits(x)
+            after = classifier.logits(moved(x, before, pair))
+            changes[row, pair] = (target_margin(after, target) - target_margin(before, target)).item()
             flips[row, pair] = is_class(after, target).item()
             done += 1
             progress(done / most, f"phase 1, {done} moves")
@@ -72,7 +72,8 @@ def algorithm_1(
         for row in range(n):
             if place[row] >= 0:
                 continue
-            drawn = counterfactual(images[row : row + 1], pair)
+            x = images[row : row + 1]
+            drawn = moved(x, classifier.logits(x), pair)
             if is_class(classifier.logits(drawn), target).item():
                 place[row], explained[row] = number, drawn
             done += 1

@@ -44,21 +44,25 @@ def search(
     target: int,
     config: EigenFindConfig,
     progress: Progress,
-    effects: Tensor | None = None,
+    slopes: tuple[Tensor, Tensor] | None = None,
 ) -> Measured:
     """Measure the candidates in full batches over images x eigenvectors x signs.
 
     Args:
         codes: (n, *) codes of the images. basis: (scan, d) unit rows.
-        effects: (n, scan) first-order change of the margin per unit of degree; needed for `config.prerank`.
+        slopes: (n, scan) first-order change of the margin per unit of degree and (n,) margins of the reconstructions;
+            needed for `config.prerank`.
     """
     batch, n, scan = batch_size(codes.device), len(codes), len(basis)
-    still = torch.zeros(min(n, batch), basis.shape[1], device=codes.device)
-    base = torch.cat([target_margin(judge(chunk, still[: len(chunk)]), target) for chunk in codes.split(batch)])
+    if slopes is None:
+        still = torch.zeros(min(n, batch), basis.shape[1], device=codes.device)
+        base = torch.cat([target_margin(judge(chunk, still[: len(chunk)]), target) for chunk in codes.split(batch)])
+    else:
+        base = slopes[1]
     changes = torch.full((n, 2 * scan), float("nan"), device=codes.device)
     flips = torch.zeros(n, 2 * scan, dtype=torch.bool, device=codes.device)
     moves = torch.stack([basis, -basis], dim=1).flatten(0, 1) * config.degree
-    pairs = _candidates(config, scan, effects).to(codes.device)
+    pairs = _candidates(config, scan, slopes).to(codes.device)
     rounds = plan(n, len(pairs), config)
     total, done = sum(len(rows) * count for rows, count in rounds), 0
     seen: list[Tensor] = []
@@ -77,11 +81,11 @@ def search(
     return Measured(changes.view(n, scan, 2), flips.view(n, scan, 2))
 
 
-def _candidates(config: EigenFindConfig, scan: int, effects: Tensor | None) -> Tensor:
+def _candidates(config: EigenFindConfig, scan: int, slopes: tuple[Tensor, Tensor] | None) -> Tensor:
     """Numbers of the pairs to measure, 2 * eigenvector + (sign is -), in rising order."""
-    if not config.prerank or effects is None:
+    if not config.prerank or slopes is None:
         return torch.arange(2 * scan)
-    mean = effects.mean(dim=0)
+    mean = slopes[0].mean(dim=0)
     signed = torch.stack([mean, -mean], dim=1).flatten()
     return signed.argsort(descending=True, stable=True)[: config.prerank].sort().values.cpu()
 

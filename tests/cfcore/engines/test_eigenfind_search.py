@@ -11,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from cfcore.classifiers.base import Classifier
+from cfcore.classifiers.base import Classifier, target_margin
 from cfcore.engines.eigenfind import EigenFind, EigenFindConfig
 from cfcore.engines.eigenfind.basis import eigenvectors
 from cfcore.engines.eigenfind.naive import algorithm_1, as_public_code
 from cfcore.engines.eigenfind.search import search
+from cfcore.engines.first_order import direction_effects
 from cfcore.generators.stylex import StylEx, StylExConfig
 from cfcore.training.weights import freeze
 
@@ -126,8 +127,30 @@ def test_searched_images_are_not_judged_again(stylex: StylEx, images: Tensor) ->
     assert Counting.judged == len(source) * (1 + 1 + 12)
     Counting.judged = 0
     engine.explain(source, target, rendering="plain")
-    # Class, and the source, its reconstruction and the winner for the report; no other move.
-    assert Counting.judged <= len(source) * 5
+    # The source, its reconstruction and the winner for the report; no other move.
+    assert Counting.judged == len(source) * 3
+    Counting.judged = 0
+    names, pictures = engine.winners(source, target)
+    assert Counting.judged == 0
+    out = engine.explain(source, target, rendering="plain")
+    assert names == out.direction and torch.equal(pictures, out.counterfactual)
+
+
+@pytest.mark.parametrize("basis", ["sefa", "style"])
+def test_first_order_effects_are_those_of_one_backward_pass(
+    stylex: StylEx, classifier: Classifier, images: Tensor, basis: str
+) -> None:
+    engine = EigenFind.fit(
+        classifier, images, 1, EigenFindConfig(basis=basis, scan=6, k=4, prerank=12),  # type: ignore[arg-type]
+        generator=stylex,
+    )  # fmt: skip
+    codes = engine.encode(images, 1)
+    effects, margins = engine._first_order(codes, 1)
+    w, label = codes[:, :-1], codes[:, -1].long()
+    expected = direction_effects(stylex, classifier, w, label, 1, engine.basis, basis)  # type: ignore[arg-type]
+    assert torch.allclose(effects, expected, atol=1e-4)
+    zeros = torch.zeros(10, engine.basis.shape[1])
+    assert torch.allclose(margins, target_margin(engine._judge(codes, zeros), 1), atol=1e-5)
 
 
 @given(st.integers(0, 2**31 - 1))
