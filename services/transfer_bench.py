@@ -54,6 +54,7 @@ class Extent:
 QUICK = Extent(4, 6, 4, 0, 4)
 
 
+@torch.no_grad()
 def bench_transfer(
     quick: bool = False, *, from_store: bool = False, sheets: Path | None = None, extent: Extent | None = None
 ) -> dict[str, Any]:
