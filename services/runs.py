@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from cfcore.rendering import DEFAULT_RENDERING, RENDERINGS, Rendering
 from db.events import record
 from db.models import Dataset, Direction, Image, Model, Run, now
 from services.selection import SHOWN, ImageRule
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from cfcore.engines.base import Engine
 
 KINDS = ("explain", "train classifier", "train stylex")
-RENDERINGS = ("detail transfer", "plain")
 MOST_IMAGES = 5000
 PACKAGES = ("cfreader", "torch", "monai", "numpy", "scipy", "safetensors", "pillow", "pydicom")
 
@@ -39,14 +39,14 @@ class ExplainSettings:
     Attributes:
         engine: key of the registry, e.g. "eigenfind". target: the class to move to.
         images: which images to explain. fit: which ones the directions are ranked on.
-        rendering: "detail transfer" or "plain". config: fields of the engine's Config, the rest at their defaults.
+        rendering: one of `cfcore.rendering`. config: fields of the engine's Config, the rest at their defaults.
     """
 
     engine: str
     target: str
     images: ImageRule
     fit: ImageRule
-    rendering: Literal["detail transfer", "plain"]
+    rendering: Rendering
     config: dict[str, Any]
 
     @classmethod
@@ -60,7 +60,7 @@ class ExplainSettings:
         seed, predicted = int(rule.get("seed", 0)), rule.get("predicted") or None
         images = ImageRule(rule.get("split", "test"), int(rule.get("n", 100)), seed, predicted)
         fit = ImageRule(settings.get("fit_split", "val"), int(settings.get("fit_n", 64)), seed, predicted)
-        rendering = settings.get("rendering", "detail transfer")
+        rendering = settings.get("rendering", DEFAULT_RENDERING)
         if rendering not in RENDERINGS:
             raise RunRefused(f"no rendering {rendering!r}; choose one of: {', '.join(RENDERINGS)}")
         for n, what in ((images.n, "images to explain"), (fit.n, "images to rank directions on")):

@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from cfcore.rendering import EXPLAINED, RENDERINGS
 from cfcore.wording import counted
 from pages.parts import layout
 from pages.parts.run_state import ENGINE_TITLES, KINDS
@@ -82,11 +83,8 @@ def explain_form(dataset: DatasetView, classifiers: Sequence[ModelView]) -> None
             fit_n = image_count(count, "Images to rank directions on", 32, dataset, fit_split)
         rendering = st.radio(
             "Rendering",
-            ["detail transfer", "plain"],
-            captions=[
-                "The generator's change is added to the true original at its own resolution, then checked again",
-                "What the generator draws, at its own resolution",
-            ],
+            RENDERINGS,
+            captions=[EXPLAINED[name] for name in RENDERINGS],
             format_func=str.capitalize,
         )
     settings = {

@@ -15,6 +15,7 @@ from cfcore.classifiers.base import Classifier
 from cfcore.engines.base import Engine, Explanation
 from cfcore.engines.registry import engine_class
 from cfcore.images.encode import encode_png
+from cfcore.rendering import keeps_source
 from db.models import Counterfactual, Direction, Image, Model, Run
 from services.images import batches_of, crop_back, from_unit, read_pixels, small_tensor
 from services.runs import ExplainSettings, engine_folder, versions
@@ -229,7 +230,7 @@ def _store_chunk(
 
 def _png(workspace: Workspace, image: Image, explanation: Explanation, i: int, rendering: str) -> bytes:
     unit = explanation.counterfactual[i, 0].numpy()
-    if rendering == "detail transfer":
+    if keeps_source(rendering):
         shape = (image.height, image.width)
         return encode_png(from_unit(crop_back(unit, shape), image, read_pixels(workspace, image)))
     return encode_png(from_unit(unit, image))

@@ -70,7 +70,7 @@ def rows(workspace: Workspace, run_id: int) -> list[Counterfactual]:
         ({"fit_split": "train"}, "no images in the split 'train' to rank directions on"),
         ({"images": {"n": 0}}, "the number of images to explain is 0; choose 1 to 5000"),
         ({"fit_n": 9999}, "rank directions on is 9999"),
-        ({"rendering": "sharp"}, "no rendering 'sharp'; choose one of: detail transfer, plain"),
+        ({"rendering": "sharp"}, "no rendering 'sharp'; choose one of: detail transfer, warped transfer, plain"),
         ({"config": {"scan": 3}}, "Brightness shift has no setting 'scan'; it has degree, pause"),
         ({"config": {"degree": -1}}, "Brightness shift: degree must be positive, not -1"),
     ],
