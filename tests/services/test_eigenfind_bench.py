@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor, nn
+from typer.testing import CliRunner
 
 from cfcore.classifiers.base import Classifier
 from cfcore.engines.eigenfind import EigenFind
@@ -16,6 +17,7 @@ from cfcore.engines.eigenfind.naive import algorithm_1
 from cfcore.generators.stylex import StylEx, StylExConfig
 from cfcore.training.weights import freeze
 from services import eigenfind_bench, figures
+from services.cli.main import app
 from services.eigenfind_bench import Extent, agreement, compare
 from services.network_speed import folded, grouped, network_speed, prepared
 
@@ -109,3 +111,14 @@ def test_a_full_run_is_stored_and_goes_stale_with_the_weights(monkeypatch: pytes
     content["inputs"]["generator"] = "another"
     stored.write_text(json.dumps(content))
     assert eigenfind_bench.bench_eigenfind(from_store=True)["stale"]
+
+
+def test_the_command_prints_one_object(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(eigenfind_bench, "_figures", lambda extent: {"ours_s": 1.5, "naive_over_ours": 4.0})
+    out = CliRunner().invoke(app, ["bench", "eigenfind", "--quick", "--json"])
+    assert out.exit_code == 0, out.output
+    content = json.loads(out.output)
+    assert content["figures"] == {"ours_s": 1.5, "naive_over_ours": 4.0}
+    assert content["settings"]["scan"] == eigenfind_bench.QUICK.scan and "load" in content["settings"]
+    text = CliRunner().invoke(app, ["bench", "eigenfind", "--quick"]).output
+    assert "naive_over_ours" in text and "4" in text
