@@ -82,11 +82,12 @@ def recent_studies(studies: tuple[StudySummary, ...]) -> None:
         return
     for study in studies[:4]:
         with st.container(horizontal=True, vertical_alignment="center"):
-            facts = f"{direction_name(', '.join(study.arms))} · {study.done} of {counted(study.total, 'reading')}"
-            layout.html(
-                f"<b>{layout.escape(study.title)}</b> {layout.chip_of(STATES[study.state], study.state)}"
-                f'<div class="muted">{layout.escape(facts)}{" · simulated readers" if study.simulated else ""}</div>'
-            )
+            facts = [
+                direction_name(", ".join(study.arms)),
+                f"{study.done} of {counted(study.total, 'reading')}" if study.total else "",
+                "simulated readers" if study.simulated else "",
+            ]
+            layout.line(study.title, facts, chip=layout.chip_of(STATES[study.state], study.state))
             page = "results" if study.done else "studies"
             st.page_link(f"pages/{page}.py", label=page.capitalize(), query_params={"study": str(study.id)})
 
@@ -100,8 +101,8 @@ def recent_runs(runs: list[RunView]) -> None:
         when = day(run.finished_at) if run.finished_at else ago(run.created_at)
         chip = layout.Safe(layout.chip_of(run.state, RUN_CHIPS.get(run.state, "draft")))
         best = ", ".join(direction_name(direction.name) for direction in run.directions[:3])
-        rows.append((run.name, chip, run.kind if not best else f"best: {best}", when))
-    layout.table(["Run", "State", "", "When"], rows)
+        rows.append((run.name, chip, f"best: {best}" if best else "–", when))
+    layout.table(["Run", "State", "Found", "When"], rows)
 
 
 home()

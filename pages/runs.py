@@ -65,18 +65,13 @@ def row(run: RunView) -> None:
             ago(run.finished_at or run.created_at),
         ]
         with st.container():
-            layout.html(
-                f"<b>{layout.escape(run.name)}</b> <span class=muted>run {run.id}</span> {state_line(run)}"
-                f'<div class="muted">{layout.escape(" · ".join(fact for fact in facts if fact))}</div>'
-            )
+            layout.line(run.name, facts, chip=state_line(run), aside=f"run {run.id}")
             if run.state == "running":
                 st.progress(run.progress, run.message or None)
             elif run.state == "failed":
                 layout.html(f'<div class="muted">{layout.escape(run.message)}</div>')
         controls(run, "row")
-        if st.button("Open", key=f"open-{run.id}"):
-            st.query_params["run"] = str(run.id)
-            st.rerun(scope="app")
+        layout.open_button("run", run.id)
 
 
 def outcome(run: RunView) -> str:

@@ -66,15 +66,10 @@ def study_row(summary: StudySummary) -> None:
             f"{summary.done} of {counted(summary.total, 'reading')}" if summary.total else "",
             f"since {day(when)}",
         ]
-        layout.html(
-            f"<b>{layout.escape(summary.title)}</b> {layout.chip_of(WORDS[summary.state], summary.state)}"
-            f'<div class="muted">{layout.escape(" · ".join(fact for fact in facts if fact))}</div>'
-        )
+        layout.line(summary.title, facts, chip=layout.chip_of(WORDS[summary.state], summary.state))
         if summary.done:
             st.page_link("pages/results.py", label="Results", query_params={"study": str(summary.id)})
-        if st.button("Open", key=f"open-{summary.id}"):
-            st.query_params["study"] = str(summary.id)
-            st.rerun()
+        layout.open_button("study", summary.id)
 
 
 @st.dialog("New study")
@@ -104,9 +99,7 @@ def new_study() -> None:
 
 def study_page(view: StudyView) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        if st.button("All studies", icon=":material/arrow_back:", type="tertiary"):
-            st.query_params.clear()
-            st.rerun()
+        layout.back_button("All studies")
         with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
             if view.state != "draft":
                 st.page_link("pages/results.py", label="Results", query_params={"study": str(view.id)})

@@ -11,12 +11,15 @@ from cfcore.reports.numbers import percent
 
 __all__ = [
     "Safe",
+    "back_button",
     "chip_of",
     "empty",
     "escape",
     "figures",
     "heading",
     "html",
+    "line",
+    "open_button",
     "percent",
     "short_digest",
     "table",
@@ -71,6 +74,27 @@ def heading(title: str, sub: str = "", chip: str = "") -> None:
 def chip_of(text: str, kind: str = "") -> str:
     """A small label; `kind` is one of draft, locked, running, closed, done, failed, note."""
     return f'<span class="chip {escape(kind or text)}">{escape(text)}</span>'
+
+
+def line(title: str, facts: Iterable[str], chip: str = "", aside: str = "") -> None:
+    """A thing in a list: its name in bold, `aside` in grey, a chip (HTML from `chip_of`), what is known of it below."""
+    below = " · ".join(fact for fact in facts if fact)
+    beside = f" <span class=muted>{escape(aside)}</span>" if aside else ""
+    html(f'<b>{escape(title)}</b>{beside} {chip}<div class="muted">{escape(below)}</div>')
+
+
+def open_button(parameter: str, number: int) -> None:
+    """Opens the thing's own page: the address of this page with its number."""
+    if st.button("Open", key=f"open-{number}"):
+        st.query_params[parameter] = str(number)
+        st.rerun(scope="app")
+
+
+def back_button(label: str) -> None:
+    """From a thing's own page to the list: the address of this page without a number."""
+    if st.button(label, icon=":material/arrow_back:", type="tertiary"):
+        st.query_params.clear()
+        st.rerun()
 
 
 def figures(items: Iterable[tuple[str, str]]) -> None:

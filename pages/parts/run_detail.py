@@ -24,9 +24,7 @@ SHOWN = {"all": None, "flipped": True, "did not flip": False}
 def run_page(view: RunView) -> None:
     """Everything about one run."""
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        if st.button("All runs", icon=":material/arrow_back:", type="tertiary"):
-            st.query_params.clear()
-            st.rerun()
+        layout.back_button("All runs")
         with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
             controls(view, "page")
             if view.kind == "explain" and engine_folder(workspace(), view.id).is_dir():
