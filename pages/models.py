@@ -71,12 +71,17 @@ def _unbroken(text: str) -> str:
     return layout.Safe(f"<nobr>{escape(text)}</nobr>")
 
 
+def _phrases(text: str) -> str:
+    """Broken between its parts only."""
+    return layout.Safe(", ".join(_unbroken(part) for part in text.split(", ")))
+
+
 def _classifier_row(model: ModelView) -> tuple[str, ...]:
     card = model.card
     return (
         _name(model),
         ", ".join(card.get("class_names", [])),
-        auc_text(card.get("test", {})),
+        _phrases(auc_text(card.get("test", {}))),
         trained_on(card),
         _unbroken(input_text(card)),
         _unbroken(layout.short_digest(model.sha256)),
@@ -90,7 +95,7 @@ def _generator_row(model: ModelView, by_id: dict[int, ModelView]) -> tuple[str, 
         _name(model),
         KINDS.get(model.kind, model.kind),
         classifier.name if classifier else "–",
-        reconstruction_text(model.card.get("test", {})),
+        _phrases(reconstruction_text(model.card.get("test", {}))),
         trained_on(model.card),
         _unbroken(layout.short_digest(model.sha256)),
         _unbroken(day(model.created_at)),

@@ -70,9 +70,10 @@ def _offer(view: StudyView, names: Mapping[str, str], tried: Sequence[Flips]) ->
     if best.share <= _share_now(view, arms):
         st.caption("No higher degree flips more of these images: choose other eigenvectors instead.")
         return None
+    short = "" if best.enough else ", fewer than half under some eigenvector: others may serve better"
     st.caption(
-        f"At degree {best.degree:g} {layout.percent(best.share)} of these images would flip. The larger the degree, "
-        "the less natural a picture may look: see the pairs again under Preview."
+        f"At degree {best.degree:g}, {layout.percent(best.share)} of these images would flip{short}. The larger the "
+        "degree, the less natural a picture may look: see the pairs again under Preview."
     )
 
     def take() -> None:

@@ -33,8 +33,6 @@ def pairs_step(view: StudyView) -> None:
     if view.pairs:
         st.subheader(counted(len(view.pairs), "pair"), anchor=False)
         arm_table(view)
-        if view.state == "draft" and (degree := warn_of_few_flips(view)):
-            compute(view, {"degree": degree}, (view.selection or {}).get("split", "test"))
         if view.selection:
             rule = view.selection
             st.caption(
@@ -43,6 +41,8 @@ def pairs_step(view: StudyView) -> None:
                 f"whether the class flips or not ({view.protocol.rendering}, beside the {view.protocol.reference}); "
                 "pairs that did not flip are kept and marked. p: the probability of the target class."
             )
+        if view.state == "draft" and (degree := warn_of_few_flips(view)):
+            compute(view, {"degree": degree}, (view.selection or {}).get("split", "test"))
     elif view.state == "draft":
         layout.empty("No pairs yet", "Choose arms and images above and press “Make pairs”. 30 pairs take seconds.")
 
