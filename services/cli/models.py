@@ -136,6 +136,7 @@ def train_stylex(
     say({"run": view.id, "model": view.result["model_id"], "seconds": view.seconds} | figures, json, text)
 
 
+Split = Annotated[str, typer.Option(help="Split that is measured: test, val or train.")]
 Quick = Annotated[bool, typer.Option("--quick", help="200 images only; ends within 45 s.")]
 Cached = Annotated[bool, typer.Option("--cached", help="Print the stored figures and whether they are stale.")]
 
@@ -144,7 +145,7 @@ Cached = Annotated[bool, typer.Option("--cached", help="Print the stored figures
 def evaluate_classifier(
     classifier: Annotated[str, typer.Argument(help="Name of the classifier.")],
     dataset: Dataset,
-    split: str = "test",
+    split: Split = "test",
     quick: Quick = False,
     cached: Cached = False,
     workspace: WorkspaceOption = None,
@@ -154,8 +155,7 @@ def evaluate_classifier(
     from services.evaluation import Request
     from services.evaluation import evaluate_classifier as evaluate
 
-    opened = _with_shipped(workspace)
-    result = evaluate(opened, Request(classifier, dataset, split, quick), from_store=cached)
+    result = evaluate(_with_shipped(workspace), Request(classifier, dataset, split, quick), from_store=cached)
     figures = result["figures"]
     text = f"AUC {figures['auc']:.3f} ({figures['auc_low']:.3f} to {figures['auc_high']:.3f}), n = {figures['n']:.0f}"
     say(result, json, text)
@@ -165,7 +165,7 @@ def evaluate_classifier(
 def evaluate_stylex(
     generator: Annotated[str, typer.Argument(help="Name of the StylEx generator.")],
     dataset: Dataset,
-    split: str = "test",
+    split: Split = "test",
     quick: Quick = False,
     cached: Cached = False,
     workspace: WorkspaceOption = None,
@@ -175,8 +175,7 @@ def evaluate_stylex(
     from services.evaluation import Request
     from services.evaluation import evaluate_stylex as evaluate
 
-    opened = _with_shipped(workspace)
-    result = evaluate(opened, Request(generator, dataset, split, quick), from_store=cached)
+    result = evaluate(_with_shipped(workspace), Request(generator, dataset, split, quick), from_store=cached)
     say(result, json, ", ".join(f"{key} {value:.4g}" for key, value in result["figures"].items()))
 
 
