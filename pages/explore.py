@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from cfcore.rendering import EXPLAINED, RENDERINGS
+from cfcore.rendering import EXPLAINED, RENDERINGS, Rendering
 from pages.parts import layout
-from pages.parts.explore_choices import Choice, choose_direction, choose_image, recent_entries
-from pages.parts.explore_view import STYLE, export_button, keep_button, viewer
+from pages.parts.explore_choices import Choice, choose_image, recent_entries
+from pages.parts.explore_view import STYLE, keep_button, viewer
 from pages.parts.who import workspace
 from services.explore import NothingToExplore, OpenEngine, explorable_runs, open_engine
 from services.runs import RunView, list_runs
@@ -20,7 +20,7 @@ def explore_page() -> None:
     if not runs:
         nothing_yet()
         return
-    sides = st.columns([1.15, 7, 2.05], gap="medium")
+    sides = st.columns([1.35, 9], gap="medium")
     with sides[1]:
         bar = st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall", key="explore-bar")
     run = choose_run(runs, bar)
@@ -29,20 +29,17 @@ def explore_page() -> None:
             opened = open_engine(workspace(), run.id)
         rendering = choose_rendering(opened, bar)
         with sides[0]:
-            image_id = choose_image(run, opened)
-        with sides[2]:
-            direction = choose_direction(opened)
-            recent_entries()
+            image_id, listed = choose_image(run, opened)
         if image_id is None:
             with sides[1]:
                 layout.empty("No image here", "The classifier gives no image of this split that class.")
             return
-        choice = Choice(run.id, image_id, direction, rendering)
+        choice = Choice(run.id, image_id, rendering, listed)
         with bar:
-            export_button(choice)
             keep_button(choice, opened)
         with sides[1]:
             st.fragment(viewer)(choice, opened)
+            recent_entries()
     except (NothingToExplore, ValueError, FileNotFoundError) as error:
         with sides[1]:
             st.error(str(error))
@@ -73,11 +70,11 @@ def choose_run(runs: dict[int, RunView], bar: st.delta_generator.DeltaGenerator)
     start = runs[int(asked)] if asked.isdigit() and int(asked) in runs else next(iter(runs.values()))
     classifiers = list(dict.fromkeys(run.classifier or "" for run in runs.values()))
     with bar:
-        classifier = st.selectbox("Classifier", classifiers, index=classifiers.index(start.classifier or ""), width=230)
+        classifier = st.selectbox("Classifier", classifiers, index=classifiers.index(start.classifier or ""), width=310)
         own = [run.id for run in runs.values() if (run.classifier or "") == classifier]
         begin = own.index(start.id) if start.id in own else 0
         chosen = st.selectbox(
-            "Method and run", own, index=begin, format_func=lambda i: f"{runs[i].name} (run {i})", width=275
+            "Method and run", own, index=begin, format_func=lambda i: f"{runs[i].name} (run {i})", width=390
         )
     if str(chosen) != asked:
         if asked:
@@ -86,7 +83,7 @@ def choose_run(runs: dict[int, RunView], bar: st.delta_generator.DeltaGenerator)
     return runs[chosen]
 
 
-def choose_rendering(opened: OpenEngine, bar: st.delta_generator.DeltaGenerator) -> str:
+def choose_rendering(opened: OpenEngine, bar: st.delta_generator.DeltaGenerator) -> Rendering:
     asked = st.query_params.get("rendering", opened.rendering)
     with bar:
         chosen = st.selectbox(
@@ -94,7 +91,7 @@ def choose_rendering(opened: OpenEngine, bar: st.delta_generator.DeltaGenerator)
             RENDERINGS,
             index=RENDERINGS.index(asked) if asked in RENDERINGS else 0,
             format_func=str.capitalize,
-            width=160,
+            width=175,
             help="\n".join(f"- **{name.capitalize()}**: {EXPLAINED[name]}" for name in RENDERINGS),
         )
     if chosen != asked:

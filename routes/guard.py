@@ -17,10 +17,12 @@ from services.workspace import Workspace
 # Open to everybody: the forms themselves, the front end's code, and what a health check asks for.
 PUBLIC = ("/auth/", "/invite/", "/static/", "/favicon.png", "/_stcore/health", "/_stcore/host-config")
 # Of Streamlit's own endpoints a reader needs the script's channel and nothing else.
-NOT_FOR_READERS = ("/media/", "/component/", "/app/", "/_stcore/", "/rehearse/")
+NOT_FOR_READERS = ("/media/", "/component/", "/app/", "/_stcore/", "/rehearse/", "/views/")
 # State-changing requests below these are ours and must come from our own pages; Streamlit guards its own.
 OURS = ("/auth/", "/invite/", "/read/", "/rehearse/")
 READING = ("/read/", "/rehearse/")
+# Streamed as it is computed: a compressor would hold the first picture back.
+STREAMED = ("/views/",)
 
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -68,8 +70,8 @@ class Guard:
         scope["account"] = await to_thread.run_sync(
             account_for_token, scope["workspace"], connection.cookies.get(COOKIE)
         )
-        if path.startswith(READING):
-            # No length may tell one side or one arm from the other, so nothing here is ever compressed.
+        if path.startswith(READING + STREAMED):
+            # Reading: no length may tell one side or one arm from the other, so nothing here is ever compressed.
             kept = [(k, v) for k, v in scope["headers"] if k.lower() != b"accept-encoding"]
             scope = {**scope, "headers": kept}
         answer = _refusal(scope["method"], path, connection, scope["account"])

@@ -119,10 +119,10 @@ def open_engine(workspace: Workspace, run_id: int) -> OpenEngine:
     """
     # One at a time: two pages that open the same engine at once would read it twice.
     with _loading:
-        return _open_engine(workspace, run_id, _stamp(workspace, run_id))
+        return _open_engine(workspace, run_id, stamp_of(workspace, run_id))
 
 
-def _stamp(workspace: Workspace, run_id: int) -> float:
+def stamp_of(workspace: Workspace, run_id: int) -> float:
     """When the engine was written, so that a run that is done again is not shown with its old engine."""
     try:
         return engine_folder(workspace, run_id).stat().st_mtime
@@ -222,7 +222,7 @@ def explore(
         NothingToExplore: the run has no engine, or the image is gone or waits for a person's look.
         ValueError: the engine has no such direction; the message lists those it has.
     """
-    stamp = _stamp(workspace, run_id)
+    stamp = stamp_of(workspace, run_id)
     return _view(workspace, run_id, stamp, image_id, direction, float(degree), rendering)
 
 
@@ -273,7 +273,7 @@ def curve(
     The change is bracketed by two neighbouring points, then by a finer grid between them, then placed by linear
     interpolation of the log-odds. Raises as `explore` does.
     """
-    return _curve(workspace, run_id, _stamp(workspace, run_id), image_id, direction, rendering, n)
+    return _curve(workspace, run_id, stamp_of(workspace, run_id), image_id, direction, rendering, n)
 
 
 @lru_cache(maxsize=KEPT_CURVES)
@@ -328,6 +328,15 @@ def _nearest_change(degrees: npt.NDArray[np.float64], probabilities: npt.NDArray
 @lru_cache(maxsize=KEPT_IMAGES)
 def _tensor(workspace: Workspace, image_id: int) -> Tensor:
     return square_tensor(workspace, _image(workspace, image_id))
+
+
+def source_of(workspace: Workspace, image_id: int) -> tuple[Tensor, tuple[int, int]]:
+    """A stored image as a (1, 1, s, s) tensor in [0, 1], padded to a square, and its own (height, width).
+
+    Raises NothingToExplore: it is gone, or waits for a person's look.
+    """
+    image = _image(workspace, image_id)
+    return _tensor(workspace, image_id), (image.height, image.width)
 
 
 def _area(source: Tensor, size: tuple[int, ...]) -> Gray:

@@ -294,6 +294,11 @@ class Engine(nn.Module, ABC):
         """(n,) probability of `target` that C gives to images of any resolution."""
         return target_margin(self._logits(images), target).sigmoid()
 
+    @torch.no_grad()
+    def judge(self, images: Tensor) -> Tensor:
+        """(n, classes) logits that C gives to images of any resolution, as every flip and probability here has them."""
+        return self._logits(images)
+
     def transfer(
         self,
         source: Tensor,

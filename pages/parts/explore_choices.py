@@ -1,4 +1,4 @@
-"""The two sides of Explore: which image, which direction, and what was kept before."""
+"""Around the viewer of Explore: which image, what is told of a direction, and what was kept before."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from cfcore.rendering import Rendering
 from pages.parts import layout
 from pages.parts.who import workspace
 from services.explore import ImageChoice, OpenEngine, image_choices, thumbnail
@@ -24,21 +25,16 @@ STEP = 12
 
 @dataclass(frozen=True)
 class Choice:
-    """What Explore shows: image `image_id` of run `run_id`, moved along `direction` in `rendering`."""
+    """What Explore shows: image `image_id` of run `run_id` in `rendering`; `listed`: the images in the list beside."""
 
     run_id: int
     image_id: int
-    direction: str | None
-    rendering: str
-
-    @property
-    def key(self) -> str:
-        """Key of widgets that begin anew with another direction of another run."""
-        return f"{self.run_id}-{self.direction}"
+    rendering: Rendering
+    listed: tuple[int, ...] = ()
 
 
-def choose_image(run: RunView, opened: OpenEngine) -> int | None:
-    """Thumbnails under two filters. Returns the chosen image, None where the filters leave none."""
+def choose_image(run: RunView, opened: OpenEngine) -> tuple[int | None, tuple[int, ...]]:
+    """Thumbnails under two filters. Returns the chosen image, None where the filters leave none, and all listed."""
     split = st.selectbox(
         "Split", list(SPLITS), format_func=SPLITS.__getitem__, key=f"split-{run.id}", label_visibility="collapsed"
     )
@@ -68,7 +64,7 @@ def choose_image(run: RunView, opened: OpenEngine) -> int | None:
     if len(ids) == limit and limit < found.total and st.button("More", type="tertiary", width="stretch"):
         st.session_state[f"limit-{run.id}"] = limit + STEP
         st.rerun()
-    return chosen
+    return chosen, tuple(ids)
 
 
 def thumbnails(images: tuple[ImageChoice, ...], chosen: int | None, opened: OpenEngine) -> int | None:
@@ -92,48 +88,6 @@ def thumbnails(images: tuple[ImageChoice, ...], chosen: int | None, opened: Open
     return pressed
 
 
-def choose_direction(opened: OpenEngine) -> str | None:
-    """Ranked directions as bars that are buttons. None where the method names no directions."""
-    ranked = opened.directions
-    if not ranked:
-        return None
-    layout.html('<h2 class="side">Directions, by change of the logit</h2>')
-    every = st.session_state.get("all-directions", False)
-    shown = [entry for entry in ranked if entry.kept or every]
-    asked = st.query_params.get("direction", "")
-    names = [entry.name for entry in ranked]
-    chosen = asked if asked in names else shown[0].name
-    longest = max(abs(entry.mean_change) for entry in shown) or 1.0
-    rules = []
-    with st.container(key="directions", gap=None):
-        for entry in shown:
-            here = entry.name == chosen
-            width = 100 * abs(entry.mean_change) / longest
-            colour = "#0077b6" if here else ("#9cc7e0" if entry.mean_change > 0 else "#d9b3a0")
-            name = f".st-key-direction-{names.index(entry.name)} button"
-            rules.append(
-                f"{name}::before {{ width: calc((100% - 8.4rem) * {width / 100:.3f}); background: {colour}; }}"
-                f'{name}::after {{ content: "{entry.mean_change:+.1f}"; }}'
-                + (f"{name} {{ background: #eaf4fa; font-weight: 650; }}" if here else "")
-            )
-            if (
-                st.button(
-                    entry.name.replace("-", "−"),
-                    key=f"direction-{names.index(entry.name)}",
-                    type="tertiary",
-                    width="stretch",
-                    help=about(opened, entry),
-                )
-                and not here
-            ):
-                st.query_params["direction"] = entry.name
-                st.rerun()
-    st.html(f"<style>{''.join(rules)}</style>")
-    if len(ranked) > sum(entry.kept for entry in ranked):
-        st.checkbox(f"All {len(ranked)}, not only the kept ones", key="all-directions")
-    return chosen
-
-
 def about(opened: OpenEngine, entry: NamedDirection) -> str:
     """Where the direction acts, if its name does not say it, and what it does alone."""
     place = opened.engine.describe(entry.name)
@@ -148,13 +102,15 @@ def recent_entries() -> None:
     if not entries:
         st.caption("What you keep is listed here and on the Notebook page.")
         return
+    cards = []
     for entry in entries:
         png = picture(workspace(), entry.id)
         data = f'<img alt="" src="data:image/png;base64,{base64.b64encode(png).decode()}">' if png else ""
         words = note_text(entry.note)
         note = words if len(words) <= 80 else words[:79] + "…"
-        layout.html(
+        cards.append(
             f'<div class="kept">{data}<div><b>{layout.escape(entry.title)}</b>'
             f"<span>{layout.escape(note)}</span></div></div>"
         )
+    layout.html(f'<div class="kept-row">{"".join(cards)}</div>')
     st.page_link("pages/notebook.py", label="Open the notebook", icon=":material/menu_book:")

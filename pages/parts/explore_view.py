@@ -1,19 +1,21 @@
-"""The middle of Explore: the pictures, the degree, the curve."""
+"""The middle of Explore: the viewer, what it is told, and keeping what it shows."""
 
 from __future__ import annotations
 
-import time
+import json
+from typing import Any
 
-import plotly.graph_objects as go
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
+from components.explorer import explorer
 from pages.parts import layout
-from pages.parts.explore_choices import Choice
+from pages.parts.explore_choices import Choice, about
 from pages.parts.who import actor, workspace
-from services.explore import Curve, OpenEngine, View, curve, explore
+from services.animation import mp4_available
+from services.explore import OpenEngine
 from services.notebook import EntryRefused, keep
-from services.pictures import difference_limit, difference_png, gray_png, triptych_png
+from services.paths import Moves, moves_of, scene, still
+from services.pictures import triptych_png
 
 STYLE = """
 <style>
@@ -23,242 +25,116 @@ STYLE = """
   background-position: center; background-color: #000; color: transparent; border-color: transparent; padding: 0;
   margin: 4px; width: calc(100% - 8px); }
 .st-key-thumbnails [data-testid="stButton"] button:hover { border-color: #7cc4ea; color: transparent; }
-.st-key-directions button { position: relative; justify-content: flex-start; padding: 0.45rem 0.6rem;
-  border-radius: 6px; color: #1b2230; min-height: 2.25rem; font-variant-numeric: tabular-nums; }
-.st-key-directions button > div { justify-content: flex-start; width: 100%; }
-.st-key-directions button:hover { background: #f4f6f9; }
-.st-key-directions button::before { content: ""; position: absolute; left: 4.2rem; top: calc(50% - 4px); height: 8px;
-  border-radius: 2px; }
-.st-key-directions button::after { position: absolute; right: 0.6rem; color: #5b6577; font-weight: 400;
-  font-size: 0.93rem; }
-.st-key-pictures img { border-radius: 6px; background: #000; width: 100%; }
-.cf .legend { display: flex; justify-content: space-between; gap: 0.2rem 0.4rem; flex-wrap: wrap;
-  font-size: 0.88rem; }
-.cf .legend .chip { font-size: 0.75rem; }
-.cf .legend span { color: #5b6577; font-variant-numeric: tabular-nums; }
-.cf .legend .blue { color: #2166ac; } .cf .legend .red { color: #b2182b; }
-.cf .kept { display: flex; gap: 0.6rem; align-items: flex-start; margin-top: 0.6rem; font-size: 0.86rem; }
+.cf .kept-row { display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 0.5rem 1.5rem; }
+.cf .kept { display: flex; gap: 0.6rem; align-items: flex-start; margin-top: 0.4rem; font-size: 0.86rem; }
 .cf .kept img { width: 108px; flex: none; border-radius: 4px; }
 .cf .kept b, .cf .kept span { display: block; overflow-wrap: anywhere; } .cf .kept span { color: #5b6577; }
 </style>
 """
-SHOWN_SIDE = 640
-FRAMES = 12
-FRAME_SECONDS = 0.12
+KEY = "explorer"
+GALLERY = 12
+SHOWN = "explore-shown"
 
 
-def degree_key(choice: Choice) -> str:
-    return f"degree-{choice.key}"
-
-
-def degree_of(choice: Choice, opened: OpenEngine) -> float:
-    """The degree on the slider: what was dragged, else what the address asks for, else the method's default."""
-    key = degree_key(choice)
+def start_of(opened: OpenEngine) -> dict[str, Any]:
+    """Where the viewer begins, as the address says: direction, degree, the degrees of other directions, the view."""
+    ranked = opened.directions
+    names = [entry.name for entry in ranked]
+    asked = st.query_params.get("direction", "")
+    best = next((entry.name for entry in ranked if entry.kept), names[0] if names else None)
     low, high = opened.engine.degree_range
-    if key not in st.session_state:
-        try:
-            asked = float(st.query_params.get("degree", ""))
-        except ValueError:
-            asked = opened.engine.default_degree
-        st.session_state[key] = min(max(asked, low), high)
-    return float(st.session_state[key])
+    degree = _number(st.query_params.get("degree"), opened.engine.default_degree)
+    try:
+        given = json.loads(st.query_params.get("moves", "{}"))
+        moves = {name: min(max(_number(d, 0.0), low), high) for name, d in given.items() if name in names}
+    except (ValueError, AttributeError):
+        moves = {}
+    direction = asked if asked in names else best
+    moves.pop(direction or "", None)
+    view = "gallery" if st.query_params.get("view") == "gallery" else "one"
+    return {"direction": direction, "degree": min(max(degree, low), high), "moves": moves, "view": view}
+
+
+def _number(value: Any, default: float) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return default
+    return number if abs(number) < float("inf") else default
+
+
+def viewer_data(choice: Choice, opened: OpenEngine) -> dict[str, Any]:
+    """What the viewer needs beside its pixels. `directions`: name, change (mean, of the logit), kept, about."""
+    low, high = opened.engine.degree_range
+    listed = choice.listed[:GALLERY] or (choice.image_id,)
+    return {
+        "run": choice.run_id,
+        "image": choice.image_id,
+        "rendering": choice.rendering,
+        "target": opened.target_name,
+        "low": low,
+        "high": high,
+        "directions": [
+            {"name": d.name, "change": d.mean_change, "kept": d.kept, "about": about(opened, d)}
+            for d in opened.directions
+        ],
+        "images": list(listed),
+        "start": start_of(opened),
+        "mp4": mp4_available(),
+    }
 
 
 def viewer(choice: Choice, opened: OpenEngine) -> None:
-    """Pictures above, slider and curve below; a fragment, so that dragging redraws nothing else."""
-    degree = degree_of(choice, opened)
-    low, high = opened.engine.degree_range
-    place = st.container(key="pictures")
-    with st.container(horizontal=True, vertical_alignment="center"):
-        degree = st.slider(
-            f"Degree, {low:+g} to {high:+g}".replace("-", "−"),
-            low,
-            high,
-            step=step_of(low, high),
-            format="%+.1f",
-            key=degree_key(choice),
-        )
-        play = st.button("Play", icon=":material/play_arrow:", help="From the original to this degree")
-        reconstructed = st.toggle(
-            "Reconstruction", key="reconstruction", help="What the generator makes of the original before any change"
-        )
-    st.query_params["degree"] = f"{degree:g}"
+    """The viewer; a fragment, so that what it tells reruns nothing else."""
+    explorer(viewer_data(choice, opened), KEY, on_shown=remember, on_open=open_image)
     st.query_params["image"] = str(choice.image_id)
-    if choice.direction is not None:
-        st.query_params["direction"] = choice.direction
-    chart = st.empty()
-    if play:
-        draw_curve(chart, choice, opened, degree)
-    # Always through one placeholder: pictures of another frame replace these instead of standing below them.
-    frame = place.empty()
-    for i in range(FRAMES if play else 0):
-        started = time.monotonic()
-        with frame.container():
-            pictures(seen(choice, degree * i / FRAMES), opened, reconstructed)
-        time.sleep(max(0.0, FRAME_SECONDS - (time.monotonic() - started)))
-    with frame.container():
-        pictures(seen(choice, degree), opened, reconstructed)
-    if not play:
-        # After the pictures: the first curve of a direction takes longer than they do.
-        draw_curve(chart, choice, opened, degree)
+    if st.session_state.pop("explore-open", False):
+        st.rerun()
 
 
-def draw_curve(chart: DeltaGenerator, choice: Choice, opened: OpenEngine, degree: float) -> None:
-    """The probability over the whole range of degrees, into its placeholder."""
-    low, high = opened.engine.degree_range
-    line = curve(workspace(), choice.run_id, choice.image_id, choice.direction, choice.rendering)  # type: ignore[arg-type]
-    with chart.container():
-        st.plotly_chart(
-            curve_figure(line, degree, opened.target_name),
-            key=f"curve-{choice.key}",
-            config={"displayModeBar": False},
-            alt=f"Probability of {opened.target_name} by degree; {flip_words(line)}",
-        )
-        if line.flips_at is None:
-            words = f"Along this direction the classifier keeps its mind from {low:+g} to {high:+g}."
-            st.caption(words.replace("-", "−"))
+def remember() -> None:
+    """What the viewer shows goes into the address, from where it is kept, sent on and opened again."""
+    shown = st.session_state[KEY].get("shown") or {}
+    st.query_params["degree"] = f"{float(shown.get('degree', 0.0)):g}"
+    for name, value in (
+        ("direction", shown.get("direction")),
+        ("moves", json.dumps(shown["moves"]) if shown.get("moves") else None),
+        ("view", "gallery" if shown.get("view") == "gallery" else None),
+    ):
+        if value:
+            st.query_params[name] = value
+        else:
+            st.query_params.pop(name, None)
 
 
-def step_of(low: float, high: float) -> float:
-    """About a hundred steps over the range: 0.5 for -20 to 20."""
-    span = (high - low) / 80
-    return next((step for step in (0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0) if step >= span - 1e-9), 1.0)
+def open_image() -> None:
+    """An image of the gallery was chosen."""
+    st.query_params["image"] = str(int(st.session_state[KEY]["open"]))
+    st.session_state["explore-open"] = True
 
 
-def seen(choice: Choice, degree: float) -> View:
-    return explore(
-        workspace(),
-        choice.run_id,
-        choice.image_id,
-        choice.direction,
-        degree,
-        choice.rendering,  # type: ignore[arg-type]
-    )
-
-
-def pictures(view: View, opened: OpenEngine, reconstructed: bool) -> None:
-    """Original, (reconstruction,) counterfactual and their signed difference, each with its legend."""
-    name = opened.target_name
-    plain = view.rendering == "plain"
-    # With plain rendering the original differs by the reconstruction error, which is no effect of the direction.
-    before = view.reconstruction if plain else view.original
-    change = view.counterfactual - before
-    limit = difference_limit(change)
-    shown = [("Original", gray_png(view.original, SHOWN_SIDE), f"<span>{word(name, view.p_source)}</span>")]
-    if reconstructed:
-        png = gray_png(view.reconstruction, SHOWN_SIDE)
-        shown.append(("Reconstruction", png, f"<span>{word(name, view.p_reconstruction)}</span>"))
-    mark = layout.chip_of("flipped", "done") if view.flipped else ""
-    legend = f"{mark}<span>{word(name, view.p_counterfactual)}</span>"
-    shown.append(("Counterfactual", gray_png(view.counterfactual, SHOWN_SIDE), legend))
-    scale = f'<span class="blue">darker −{limit:.2f}</span><span class="red">brighter +{limit:.2f}</span>'
-    title = "Difference to the reconstruction" if plain else "Difference"
-    shown.append((title, difference_png(change, limit, SHOWN_SIDE), scale))
-    for column, (title, png, legend) in zip(st.columns(len(shown), gap="small"), shown, strict=True):
-        with column:
-            st.image(png, width="stretch", output_format="PNG", alt=title)
-            layout.html(f'<div class="legend"><b>{title}</b>{legend}</div>')
-
-
-def word(name: str, probability: float) -> str:
-    """ "Pneumonia 8 %", with the classifier's class names escaped."""
-    return f"{layout.escape(name)} {layout.percent(probability)}"
-
-
-def flip_words(line: Curve) -> str:
-    return "no flip" if line.flips_at is None else f"flips at {line.flips_at:+.1f}".replace("-", "−")
-
-
-def curve_figure(line: Curve, degree: float, name: str) -> go.Figure:
-    """Probability in per cent over the degree, the flip dashed, the present degree as a point."""
-    figure = go.Figure()
-    percent = 100 * line.probabilities
-    figure.add_scatter(
-        x=line.degrees,
-        y=percent,
-        mode="lines",
-        line={"color": "#0077b6", "width": 2.5, "shape": "spline", "smoothing": 0.6},
-        hovertemplate="%{x:+.1f}: %{y:.0f} %<extra></extra>",
-    )
-    here = float(_between(line, degree))
-    figure.add_scatter(
-        x=[degree], y=[100 * here], mode="markers", marker={"size": 11, "color": "#0077b6"}, hoverinfo="skip"
-    )
-    if line.flips_at is not None:
-        figure.add_vline(x=line.flips_at, line={"color": "#c77700", "width": 2, "dash": "dot"})
-        figure.add_annotation(
-            x=line.flips_at,
-            y=4,
-            text=flip_words(line),
-            showarrow=False,
-            xanchor="left",
-            xshift=6,
-            font={"color": "#7d4f00"},
-        )
-    low, high = float(line.degrees[0]), float(line.degrees[-1])
-    ticks = [low + (high - low) * i / 8 for i in range(9)]
-    figure.update_layout(
-        height=205,
-        margin={"l": 10, "r": 10, "t": 8, "b": 8},
-        showlegend=False,
-        xaxis={
-            "title": None,
-            "zeroline": False,
-            "showgrid": False,
-            "tickvals": ticks,
-            "ticktext": [f"{tick:+g}".replace("-", "−") if tick else "0" for tick in ticks],
-            "fixedrange": True,
-        },
-        yaxis={
-            "range": [-3, 103],
-            "tickvals": [0, 50, 100],
-            "ticktext": ["0", "50 %", "100 %"],
-            "zeroline": False,
-            "gridcolor": "#e8ebf0",
-            "title": f"p({name})",
-            "fixedrange": True,
-        },
-    )
-    return figure
-
-
-def _between(line: Curve, degree: float) -> float:
-    """The curve at a degree between its points (linear)."""
-    degrees, values = line.degrees.tolist(), line.probabilities.tolist()
-    for i in range(len(degrees) - 1):
-        if degrees[i] <= degree <= degrees[i + 1]:
-            share = (degree - degrees[i]) / (degrees[i + 1] - degrees[i])
-            return values[i] + share * (values[i + 1] - values[i])
-    return values[-1] if degree > degrees[-1] else values[0]
-
-
-def settings_of(choice: Choice, degree: float) -> dict[str, str | int | float]:
+def settings_of(choice: Choice, start: dict[str, Any]) -> dict[str, str | int | float]:
     """What shows this view again."""
-    direction = {} if choice.direction is None else {"direction": choice.direction}
+    direction = {} if start["direction"] is None else {"direction": start["direction"]}
+    others = {"moves": json.dumps(start["moves"])} if start["moves"] else {}
     return {
         "run": choice.run_id,
         "image": choice.image_id,
         **direction,
-        "degree": degree,
+        "degree": start["degree"],
+        **others,
         "rendering": choice.rendering,
     }
 
 
-def view_picture(view: View) -> bytes:
-    before = view.reconstruction if view.rendering == "plain" else view.original
-    return triptych_png(before, view.counterfactual)
+def all_moves(start: dict[str, Any]) -> Moves:
+    return moves_of((start["direction"], start["degree"]), *start["moves"].items())
 
 
-def export_button(choice: Choice) -> None:
-    """The three pictures as one lossless PNG."""
-
-    def data() -> bytes:
-        degree = float(st.session_state.get(degree_key(choice), 0.0))
-        return view_picture(seen(choice, degree))
-
-    st.download_button(
-        "Export", data, f"explore-run{choice.run_id}-image{choice.image_id}.png", "image/png", on_click="ignore"
-    )
+def title_of(start: dict[str, Any], opened: OpenEngine) -> str:
+    """ "v3 +, degree +4.5", with the other directions of a mix."""
+    one = f"{start['direction'] or opened.engine.title}, degree {start['degree']:+g}"
+    return "; ".join([one, *(f"{name}, {degree:+g}" for name, degree in start["moves"].items() if degree)])
 
 
 def keep_button(choice: Choice, opened: OpenEngine) -> None:
@@ -266,17 +142,18 @@ def keep_button(choice: Choice, opened: OpenEngine) -> None:
     times = st.session_state.setdefault("kept-views", 0)
     # Another key after every keep: the popover closes and its fields are empty again.
     with st.popover("Keep in notebook", type="primary", icon=":material/bookmark_add:", key=f"keep-{times}"):
-        own = f"{choice.key}-{choice.image_id}-{times}"
+        own = f"{choice.run_id}-{choice.image_id}-{times}"
         title = st.text_input("Title", placeholder="Direction and degree, if empty", key=f"title-{own}")
         note = st.text_area("Note (Markdown)", placeholder="What do you see?", key=f"note-{own}")
         if st.button("Keep", type="primary"):
-            degree = degree_of(choice, opened)
-            title = title or f"{choice.direction or opened.engine.title}, degree {degree:+g}"
-            png = view_picture(seen(choice, degree))
+            start = start_of(opened)
+            found = scene(workspace(), choice.run_id, choice.image_id, choice.rendering)
+            png = triptych_png(*still(found, all_moves(start)))
+            words, settings = title or title_of(start, opened), settings_of(choice, start)
             try:
-                keep(workspace(), "explore", title, settings_of(choice, degree), note=note, picture=png, author=actor())
+                keep(workspace(), "explore", words, settings, note=note, picture=png, author=actor())
             except EntryRefused as error:
-                st.error(str(error).capitalize())
+                st.error(layout.escape(str(error)).capitalize())
                 return
             st.session_state["kept-views"] = times + 1
             st.toast("Kept in the notebook.", icon=":material/check:")

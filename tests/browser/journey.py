@@ -85,19 +85,19 @@ def degree_of(page: Page) -> float:
 def explore_and_keep(page: Page, way: Way) -> None:
     """Move the slider with the keyboard, keep what is seen."""
     visit(page, "Explore")
-    picture = page.get_by_alt_text("Counterfactual")
-    expect(picture).to_be_visible(timeout=SLOW)
-    before = picture.get_attribute("src")
-    start = degree_of(page)
-    slider = page.get_by_role("slider")
+    viewer = page.locator(".explorer")
+    expect(viewer).to_have_attribute("data-complete", "true", timeout=SLOW)
+    picture = page.get_by_role("img", name="Counterfactual")
+    before = picture.evaluate("canvas => canvas.toDataURL()")
+    start = float(viewer.get_attribute("data-degree") or "nan")
+    slider = page.get_by_role("slider", name="Degree", exact=True)
     slider.press("ArrowRight")
     slider.press("ArrowRight")
-    settled(page)
-    expect(page).not_to_have_url(re.compile(rf"degree={start:g}(&|$)"), timeout=SLOW)
+    expect(page).to_have_url(re.compile(rf"degree={start + 1:g}(&|$)"), timeout=SLOW)
     settled(page)
     assert degree_of(page) > start
-    assert picture.get_attribute("src") != before
-    expect(page.locator(".js-plotly-plot")).to_be_visible(timeout=SLOW)
+    assert picture.evaluate("canvas => canvas.toDataURL()") != before
+    expect(page.get_by_role("img", name=re.compile("^Probability of"))).to_be_visible()
     shot(page, f"{way.name}-explore")
     press(page, "Keep in notebook")
     type_in(page, "Title", "A first look")

@@ -1,0 +1,167 @@
+"""Explore in a browser: what is drawn is what the server judged, at once, and every tool does what its label says."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+from PIL import Image as Pillow
+from playwright.sync_api import BrowserContext, Page, expect
+
+from db.models import Counterfactual
+from services.explore import explore
+from services.pictures import gray8
+from services.workspace import Workspace, open_workspace
+from tests.browser import journey
+from tests.browser.pages import SLOW, settled
+from tests.browser.server import ROOT, Server
+from tests.pages.shift_app import run_of
+from tests.services import shift_engine
+
+# Every degree of a seventh of the slider in turn, far from the one before; in ms from the event to a painted picture.
+STEER = """async ([viewer, n]) => {
+  const slider = viewer.querySelector("input.degree"), out = [];
+  const frame = () => new Promise(requestAnimationFrame);
+  for (let i = 0; i < n; i++) {
+    const degree = Number(slider.min) + ((slider.max - slider.min) * ((i * 37) % 81)) / 80, begun = performance.now();
+    slider.value = degree;
+    slider.dispatchEvent(new Event("input", { bubbles: true }));
+    while (Math.abs(viewer.dataset.degree - degree) > 1e-3) await frame();
+    await frame();
+    await frame();
+    out.push(performance.now() - begun);
+  }
+  return out;
+}"""
+PIXELS = """canvas => {
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  return { w: canvas.width, h: canvas.height, gray: Array.from({ length: data.length / 4 }, (_, i) => data[4 * i]) };
+}"""
+
+
+@pytest.fixture
+def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Server, Workspace, int]]:
+    """A server that knows the test method, and a run of it on 300 x 260 px images."""
+    (tmp_path / "sitecustomize.py").write_text("from tests.services import shift_engine\nshift_engine.install()\n")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{ROOT}")
+    shift_engine.known(monkeypatch)
+    monkeypatch.setattr(shift_engine, "scene", lambda w, n: SCENE(w, n, shape=(300, 260)))
+    workspace = open_workspace(tmp_path / "workspace")
+    run_id = run_of(workspace)
+    server = Server(tmp_path / "workspace")
+    try:
+        yield server.start(timeout=240), workspace, run_id
+    finally:
+        server.stop()
+        workspace.engine.dispose()
+
+
+SCENE = shift_engine.scene
+
+
+def drawn(page: Page) -> None:
+    """Wait until every degree of the slider is drawn."""
+    expect(page.locator(".explorer")).to_have_attribute("data-complete", "true", timeout=SLOW)
+    expect(page.locator(".explorer")).not_to_have_class(re.compile("waiting|busy"), timeout=SLOW)
+
+
+@pytest.mark.timeout(600)
+def test_the_slider_answers_at_once_and_shows_what_was_judged(
+    studio: tuple[Server, Workspace, int], context: BrowserContext
+) -> None:
+    server, workspace, run_id = studio
+    context.set_default_timeout(SLOW)
+    page = context.new_page()
+    journey.first_researcher(page, server)
+    with workspace.session() as session:
+        image = session.scalars(sa.select(Counterfactual.image_id)).first()
+    assert image is not None
+    page.goto(f"{server.url}/explore?run={run_id}&image={image}&direction=up&degree=4")
+    drawn(page)
+    slider = page.get_by_role("slider", name="Degree", exact=True)
+    canvas = page.get_by_role("img", name="Counterfactual")
+    for degree, rendering in ((4.0, "detail transfer"), (4.5, "detail transfer"), (14.5, "detail transfer")):
+        while float(page.locator(".explorer").get_attribute("data-degree") or "nan") < degree:
+            slider.press("ArrowRight")
+            page.wait_for_timeout(30)
+        view = explore(workspace, run_id, image, "up", degree, rendering)  # type: ignore[arg-type]
+        got = canvas.evaluate(PIXELS)
+        expected = gray8(view.counterfactual)
+        assert (got["h"], got["w"]) == expected.shape == (300, 260)
+        off = np.abs(np.array(got["gray"]).reshape(expected.shape) - expected.astype(int))
+        assert off.max() <= 1 and (off > 0).mean() < 1e-4
+        expect(page.locator("figcaption .chip:visible")).to_have_count(int(view.flipped))
+    settled(page)
+    expect(page).to_have_url(re.compile(r"degree=14\.5(&|$)"))
+
+    times = (
+        page.locator(".explorer")
+        .evaluate_handle("viewer => viewer")
+        .evaluate("(viewer) => (" + STEER + ")([viewer, 60])")
+    )
+    slow = float(np.percentile(times, 95))
+    print(f"slider to picture: median {np.median(times):.0f} ms, p95 {slow:.0f} ms, most {max(times):.0f} ms, n = 60")
+    assert slow <= 200, sorted(times)
+
+    check_tools(page, server)
+    assert "Traceback" not in server.log, server.log
+
+
+def check_tools(page: Page, server: Server) -> None:
+    """Least change, mixing desk, play, exports and gallery."""
+    viewer = page.locator(".explorer")
+    page.get_by_role("button", name="Find the least change").click()
+    expect(page.get_by_text(re.compile(r"Along up the classifier changes its mind at \+\d"))).to_be_visible(
+        timeout=SLOW
+    )
+    least = float(viewer.get_attribute("data-degree") or "nan")
+    assert 0 < least < 14.5
+    expect(page.locator("figcaption .chip:visible")).to_have_text("flipped")
+
+    page.get_by_role("button", name="Play").click()
+    expect(viewer).not_to_have_attribute("data-degree", str(least))
+    expect(viewer).to_have_attribute("data-degree", f"{least:g}", timeout=SLOW)
+
+    page.get_by_role("checkbox", name="All 2, not only the kept ones").check()
+    page.get_by_role("checkbox", name="Mix").check()
+    down = page.get_by_role("slider", name="Degree of down")
+    for _ in range(8):
+        down.press("ArrowRight")
+    drawn(page)
+    row = page.locator(".row.here")
+    expect(row.locator("output")).to_have_text("+4.0")
+    expect(page.locator("aside .note")).to_contain_text(re.compile(r"2 directions together: p\(Bright\) \d+ %"))
+    alone, without = (int(text.strip(" %<>")) for text in row.locator(".effect").all_inner_texts())
+    assert alone < 50 <= without
+    expect(page.locator("figcaption .chip:visible")).to_have_count(0)
+    page.get_by_role("button", name="Reset").click()
+    expect(viewer).to_have_attribute("data-degree", "0")
+    page.get_by_role("checkbox", name="Mix").uncheck()
+    page.get_by_role("button", name=re.compile("^up")).click()
+    drawn(page)
+    slider = page.get_by_role("slider", name="Degree", exact=True)
+    slider.press("End")
+    expect(viewer).to_have_attribute("data-degree", "20")
+
+    for name, kind in (("Pictures (PNG)", "PNG"), ("Film (GIF, exact)", "GIF")):
+        page.locator("summary", has_text="Export").click()
+        with page.expect_download(timeout=SLOW) as waiting:
+            page.get_by_role("link", name=name).click()
+        assert re.fullmatch(r"explore-run\d+-image\d+\.\w+", waiting.value.suggested_filename)
+        picture = Pillow.open(io.BytesIO(waiting.value.path().read_bytes()))
+        assert picture.format == kind
+
+    page.get_by_role("button", name="Gallery").click()
+    expect(page.get_by_text(re.compile(r"(\d+) of \1 images flip to Bright here"))).to_be_visible(timeout=SLOW)
+    settled(page)
+    before = page.url
+    page.locator(".cell").nth(2).click()
+    expect(page).not_to_have_url(before, timeout=SLOW)
+    drawn(page)
+    expect(page.get_by_role("button", name="One image")).to_have_attribute("aria-pressed", "true")
+    expect(viewer).to_have_attribute("data-degree", "20")
