@@ -139,7 +139,7 @@ def attfind_settings() -> dict[str, Any]:
             "verified, %",
             0.5,
             100.0,
-            5.0,
+            4.0,
             0.5,
             help="Gradients rank all moves by one pass an image; the best of them, so many per cent, are drawn and "
             "classified. 100: every coordinate in both directions, as in the paper; takes long.",
@@ -155,9 +155,9 @@ def attfind_settings() -> dict[str, Any]:
         )
         selection = st.selectbox(
             "selection",
-            ["independent", "subset"],
-            help="independent: the first kept pair that flips the image alone. subset: pairs are added, the most "
-            "helpful first, until it flips (at most 10).",
+            ["subset", "independent"],
+            help="subset: pairs are added, the most helpful first, until the image flips (at most 10). independent: "
+            "the first kept pair that flips it alone; few single coordinates do.",
         )
     return {"k": int(k), "degree": float(degree), "selection": selection, "verified": float(verified) / 100}
 
