@@ -25,6 +25,7 @@ from services.figures import Figures, cached, measured, store
 from services.pictures import gray8, png
 from services.reproduce.material import (
     Shipped,
+    evenly,
     missing_data,
     phantom_cases,
     radiographs,
@@ -243,11 +244,11 @@ def _real_figures(
     shipped: Shipped, classifier: Classifier, generator: StylEx, extent: Extent
 ) -> tuple[Tensor, dict[str, float]]:
     images, _ = radiographs(shipped, "test")
-    images = thinned(images, extent.radiographs)
+    images = evenly(images, extent.radiographs or len(images))
     drawn, label = reconstruct(classifier, generator, images)
     before = compare(classifier, images, drawn, label)
     figures = _pictures(shipped.key, before) | {f"{shipped.key}_n": float(len(images))}
-    rows = thinned(torch.arange(len(images)), extent.refined)
+    rows = evenly(torch.arange(len(images)), extent.refined or len(images))
     refined = refined_pictures(generator, images[rows], label[rows], extent.refinement)
     after = compare(classifier, images[rows], refined, label[rows])
     kept = rows.numpy()
@@ -277,13 +278,6 @@ def refined_pictures(generator: StylEx, images: Tensor, label: Tensor, settings:
         return torch.cat([decode(generator, chunk, own) for chunk, own in pairs])
 
 
-def thinned(items: Tensor, most: int | None) -> Tensor:
-    """Every so many of (n, ...) items, so that at most `most` are left and both ends of a sorted list are there."""
-    if most is None or len(items) <= most:
-        return items
-    return items[torch.linspace(0, len(items) - 1, most).round().long()]
-
-
 @torch.no_grad()
 def random_samples(generator: StylEx, n: int, seed: int = SAMPLE_SEED) -> Tensor:
     """(n, 1, size, size) pictures of z ~ N(0, I) under alternating labels."""
@@ -296,7 +290,7 @@ def sample_grid(
     classifier: Classifier, generator: StylEx, images: Tensor, settings: Refinement, columns: int = 8
 ) -> bytes:
     """PNG with rows of sources, reconstructions, refined reconstructions and two of random samples."""
-    sources = thinned(images, columns)
+    sources = evenly(images, columns)
     drawn, label = reconstruct(classifier, generator, sources)
     refined = refined_pictures(generator, sources, label, replace(settings, steps=min(settings.steps, 60)))
     samples = random_samples(generator, 2 * len(sources)).split(len(sources))

@@ -216,8 +216,6 @@ def source_images(
     Raises:
         FileNotFoundError, ValueError: as `radiographs`; C calls no image healthy.
     """
-    import torch
-
     if shipped.source == "phantom":
         seed = {"rank": RANKING_SEED, "test": TEST_SEED}[part]
         return _phantoms(shipped, classifier, seed, most, size or shipped.size)
@@ -225,9 +223,7 @@ def source_images(
     images = images[classes(classifier, images) == SOURCE_CLASS]
     if len(images) == 0:
         raise ValueError(f"{shipped.name}: the classifier calls no image of this split {shipped.classes[0]!r}")
-    if len(images) > most:
-        images = images[torch.linspace(0, len(images) - 1, most).round().long()]
-    return Images(images)
+    return Images(evenly(images, most))
 
 
 def _phantoms(shipped: Shipped, classifier: Classifier, seed: int, most: int, size: int) -> Images:
@@ -265,4 +261,13 @@ def training_images(shipped: Shipped, most: int = 256) -> Tensor:
         cases = list(islice(phantom_cases(shipped, RANKING_SEED), most))
         return torch.from_numpy(np.stack([render(case.patient, shipped.size) for case in cases]))[:, None]
     images, _ = radiographs(shipped, "val")
-    return images[torch.linspace(0, len(images) - 1, min(most, len(images))).round().long()]
+    return evenly(images, most)
+
+
+def evenly(items: Tensor, most: int) -> Tensor:
+    """At most `most` of (n, ...) items, every so many, both ends among them."""
+    import torch
+
+    if len(items) <= most:
+        return items
+    return items[torch.linspace(0, len(items) - 1, most).round().long()]

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from cfcore.classifiers.base import Classifier
@@ -19,7 +18,14 @@ from cfcore.metrics.explained import Walk, best_directions, walk_directions
 from cfcore.metrics.validity import Criteria, classes_of
 from cfcore.rendering import Rendering
 from cfcore.study.intervals import wilson
-from services.reproduce.material import TARGET_CLASS, Shipped, shipped_generators, source_images, training_images
+from services.reproduce.material import (
+    TARGET_CLASS,
+    Shipped,
+    evenly,
+    shipped_generators,
+    source_images,
+    training_images,
+)
 from services.reproduce.result import Part, Row, keep, plain, recall, reproduce, spread
 
 NAME = "reproduce-eigenfind-table1"
@@ -42,13 +48,15 @@ class Extent:
     """How much is done for each generator.
 
     Attributes:
-        test: images to explain, at most. rank: images of another split on which directions are ranked.
+        test: images to explain, at most; attfind_test: of these, explained by AttFind, which takes more drawings.
+        rank: images of another split on which directions are ranked.
         exhaustive: of these, images on which AttFind searches all 2 m pairs; 0 for none.
         verified: share of the pairs that pre-ranked AttFind draws, on all `rank` images. k, degree: the paper's.
         every: all generators, or the first of each source only.
     """
 
     test: int = 600
+    attfind_test: int = 200
     rank: int = 100
     exhaustive: int = 4
     verified: float = 0.02
@@ -161,7 +169,8 @@ def compare(
     figures = {f"n_{key}": float(len(test)), f"blur_keeps_{key}": blur}
     rows: list[Row] = []
     for way in ways:
-        found = walk_directions(way.engine, test, TARGET_CLASS, way.directions, way.degree, renderings=RENDERINGS)
+        images = test if way.name.startswith("eigenfind") else evenly(test, extent.attfind_test)
+        found = walk_directions(way.engine, images, TARGET_CLASS, way.directions, way.degree, renderings=RENDERINGS)
         for rendering, walk in found.items():
             row = _row(key, way, rendering, walk)
             rows.append(row)
@@ -186,7 +195,7 @@ def searched(classifier: Classifier, generator: StylEx, rank: Tensor, training: 
         for scan in SCANS
     ]
     if extent.exhaustive:
-        some = rank[torch.linspace(0, len(rank) - 1, min(extent.exhaustive, len(rank))).round().long()]
+        some = evenly(rank, extent.exhaustive)
         ways.append(_attfind("attfind exhaustive", classifier, generator, some, training, AttFindConfig(k=extent.k)))
     fewer = AttFindConfig(k=extent.k, verified=extent.verified)
     return [*ways, _attfind("attfind pre-ranked", classifier, generator, rank, training, fewer)]

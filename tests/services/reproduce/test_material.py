@@ -17,6 +17,7 @@ from cfcore.classifiers.base import Classifier
 from services.reproduce import material
 from services.reproduce.material import (
     Shipped,
+    evenly,
     missing_data,
     phantom_cases,
     radiographs,
@@ -152,3 +153,8 @@ def test_absent_data_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert missing_data(shipped(source="phantom")) == "" and material.data_hash(shipped()) == {}
     with pytest.raises(FileNotFoundError, match="no radiographs at"):
         radiographs(shipped(), "test")
+
+
+def test_thinning_keeps_both_ends() -> None:
+    assert evenly(torch.arange(10), 4).tolist() == [0, 3, 6, 9]
+    assert evenly(torch.arange(3), 5).tolist() == [0, 1, 2]
