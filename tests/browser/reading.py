@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import sqlalchemy as sa
-from playwright.sync_api import Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from db.models import StudyReader, Trial
 from services.workspace import Workspace
@@ -21,6 +21,14 @@ def sign_in(page: Page, server: Server, login: str, password: str = PASSWORD) ->
     page.get_by_label("Login").fill(login)
     page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Sign in").click()
+
+
+def seated(context: BrowserContext, server: Server, login: str) -> Page:
+    """A reader at work: signed in, in the first series that is open."""
+    page = context.new_page()
+    sign_in(page, server, login)
+    open_room(page)
+    return page
 
 
 def open_room(page: Page) -> None:

@@ -14,7 +14,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from db.models import LoginSession, Pair, Reading, Study, Trial, now
 from services.accounts import ensure_account
 from services.workspace import Workspace, open_workspace
-from tests.browser.reading import at_case, finish_case, latest_answers, open_room, sign_in
+from tests.browser.reading import at_case, finish_case, latest_answers, seated, sign_in
 from tests.browser.server import Server
 from tests.browser.studies import PASSWORD, add_reader, make_study, noise_pairs
 
@@ -53,9 +53,7 @@ def test_a_whole_study_by_keyboard_with_a_reload_midway(
     room: tuple[Server, Workspace], context: BrowserContext
 ) -> None:
     server, workspace = room
-    page = context.new_page()
-    sign_in(page, server, "reader.one")
-    open_room(page)
+    page = seated(context, server, "reader.one")
     expect(page.get_by_text("Chest radiographs, series 1")).to_be_visible()
     at_case(page, 1)
 
@@ -99,9 +97,7 @@ def test_another_machine_goes_on_where_the_first_stopped(
     room: tuple[Server, Workspace], context: BrowserContext
 ) -> None:
     server, _ = room
-    page = context.new_page()
-    sign_in(page, server, "reader.two")
-    open_room(page)
+    page = seated(context, server, "reader.two")
     finish_case(page)
     at_case(page, 2)
     page.get_by_label("Line or tube: only in A").click()
@@ -109,9 +105,7 @@ def test_another_machine_goes_on_where_the_first_stopped(
 
     assert context.browser is not None
     elsewhere = context.browser.new_context()
-    other = elsewhere.new_page()
-    sign_in(other, server, "reader.two")
-    open_room(other)
+    other = seated(elsewhere, server, "reader.two")
     at_case(other, 2)
     expect(other.get_by_label("Line or tube: only in A")).to_have_attribute("aria-pressed", "true")
     other.get_by_label("Round shadow: only in B").click()
@@ -131,9 +125,7 @@ def test_the_canvas_shows_the_exact_pixels(room: tuple[Server, Workspace], conte
     server, workspace = room
     from cfcore.images.encode import decode_png
 
-    page = context.new_page()
-    sign_in(page, server, "reader.three")
-    open_room(page)
+    page = seated(context, server, "reader.three")
     page.keyboard.press("e")  # every pixel a square
     page.wait_for_timeout(200)
     with workspace.session() as session:
@@ -164,9 +156,7 @@ def test_keys_of_the_view_change_what_is_seen_and_reset_brings_it_back(
     room: tuple[Server, Workspace], context: BrowserContext
 ) -> None:
     server, _ = room
-    page = context.new_page()
-    sign_in(page, server, "reader.three")
-    open_room(page)
+    page = seated(context, server, "reader.three")
     readout = page.locator("[data-pane=A] .readout")
     start = readout.inner_text()
     picture = shown_pixels(page, "A")
@@ -196,9 +186,7 @@ def test_answers_given_without_a_network_wait_visibly_and_are_sent(
     room: tuple[Server, Workspace], context: BrowserContext
 ) -> None:
     server, workspace = room
-    page = context.new_page()
-    sign_in(page, server, "reader.four")
-    open_room(page)
+    page = seated(context, server, "reader.four")
     context.set_offline(True)
     page.keyboard.press("a")
     page.keyboard.press("b")
@@ -245,9 +233,7 @@ def test_an_ended_session_keeps_the_answers_until_the_reader_is_back(
     room: tuple[Server, Workspace], context: BrowserContext
 ) -> None:
     server, workspace = room
-    page = context.new_page()
-    sign_in(page, server, "reader.four")
-    open_room(page)
+    page = seated(context, server, "reader.four")
     with workspace.session() as session:
         session.execute(sa.update(LoginSession).values(revoked_at=now()))
     page.get_by_label("Rib out of place: in both").click()
@@ -265,9 +251,7 @@ def test_a_closed_reading_says_that_an_answer_came_too_late(
     room: tuple[Server, Workspace], context: BrowserContext
 ) -> None:
     server, workspace = room
-    page = context.new_page()
-    sign_in(page, server, "reader.four")
-    open_room(page)
+    page = seated(context, server, "reader.four")
     with workspace.session() as session:
         session.execute(sa.update(Study).values(state="closed"))
     page.get_by_label("Rib out of place: only in A").click()
