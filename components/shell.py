@@ -16,6 +16,8 @@ _STYLE = """
 /* Streamlit's own menu would lie under the account. */
 [data-testid="stMainMenu"] { display: none; }
 [data-testid="stHeader"] [data-testid="stToolbar"] { padding-right: 15rem; }
+/* On a small screen the account is its button alone: the name would lie over the last pages. */
+@media (max-width: 1200px) { [data-testid="stHeader"] [data-testid="stToolbar"] { padding-right: 7rem; } }
 :focus-visible { outline-offset: 2px; }
 </style>
 """
@@ -23,6 +25,8 @@ _STYLE = """
 _ACCOUNT_CSS = """
 .account { position: fixed; top: 0; right: 1.5rem; height: 3.75rem; z-index: 999991; display: flex; align-items: center;
   gap: 12px; font: 14px/1.4 var(--st-font); color: #5b6577; }
+.account span { max-width: 21rem; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+@media (max-width: 1200px) { .account span { display: none; } }
 .account b { font-weight: 600; color: #1b2230; }
 .account button { font: inherit; color: #00659b; background: none; border: 1px solid #d9dee6; border-radius: 6px;
   padding: 4px 10px; cursor: pointer; }
@@ -51,6 +55,7 @@ export default function ({ data, parentElement }) {
   const name = document.createElement("b");
   name.textContent = data.name;
   who.replaceChildren(name, " · " + data.role);
+  box.querySelector("button").title = `Signed in as ${data.name}, ${data.role}`;
 }
 """
 
