@@ -15,6 +15,9 @@ from cfcore.training.weights import freeze, load_weights, read_card, save_weight
 from .critic import Discriminator, Encoder
 from .synthesis import Mapping, Synthesis
 
+SPREAD = 2.0
+LEADING = 20
+
 
 def _channels(**widths: int) -> dict[int, int]:
     return {int(name[1:]): width for name, width in widths.items()}
@@ -98,15 +101,21 @@ class StylEx(nn.Module):
 
     @torch.no_grad()
     def code_scale(self, images: Tensor) -> float:
-        """1 / root mean square of the entries of E(x) over (n, 1, size, size) images in [0, 1]."""
-        return self.encode(images).square().mean().rsqrt().item()
+        """Factor by which codes must be stretched to spread by `SPREAD` over (n, 1, size, size) images in [0, 1].
+
+        The spread is the root mean square, over the `LEADING` first right singular vectors of the style weights (the
+        directions that EigenFind scans), of the codes' standard deviation along each.
+        """
+        codes = torch.cat([self.encode(chunk) for chunk in images.split(64)])
+        vectors = torch.linalg.svd(self.style_weights(), full_matrices=False).Vh[:LEADING]
+        return SPREAD / (codes @ vectors.T).var(dim=0).mean().sqrt().item()
 
     @torch.no_grad()
     def scale_codes(self, factor: float) -> None:
         """Stretch the w space by `factor`; every picture stays what it was.
 
-        A degree of change is a length in w. With entries of root mean square 1 on the training images, d = 10 means the
-        same for every generator; the papers are silent on it.
+        A degree of change is a length in w, whose size is arbitrary, and the papers are silent on it. Stretched by
+        `code_scale`, d = 10 is five standard deviations of the training images' codes, for every generator.
         """
         for layer in (self.encoder.linear, self.mapping.last):
             layer.weight.mul_(factor)
@@ -127,7 +136,7 @@ def save_stylex(folder: Path, model: StylEx, card: dict[str, Any], discriminator
 
 
 def load_stylex(folder: Path) -> StylEx:
-    """A frozen StylEx from a model folder, its codes stretched by the card's "code_scale" to unit size.
+    """A frozen StylEx from a model folder, its codes stretched by the card's "code_scale".
 
     Raises ValueError that says what is wrong with the folder.
     """
