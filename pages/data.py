@@ -100,9 +100,9 @@ def left_out(dataset: DatasetView) -> None:
 def gallery(dataset: DatasetView) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         splits = ["all", *(split for split in SPLITS if split in dataset.splits)]
-        split = st.selectbox("Split", splits, key=f"gallery-split-{dataset.id}", width=130)
+        split = st.selectbox("Split", splits, key=f"gallery-split-{dataset.id}", width=100)
         labels = ["all", *sorted(dataset.labels)]
-        label = st.selectbox("Class", labels, key=f"gallery-label-{dataset.id}", width=220)
+        label = st.selectbox("Class", labels, key=f"gallery-label-{dataset.id}", width=190)
         key = f"gallery-{dataset.id}-{split}-{label}"
         start = st.session_state.get(key, 0)
         images, total = image_page(

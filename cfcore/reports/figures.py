@@ -1,6 +1,7 @@
 """Interactive figures of a study's results (Plotly)."""
 
 from collections.abc import Mapping, Sequence
+from textwrap import wrap
 from typing import Any
 
 import pandas as pd
@@ -82,6 +83,11 @@ def findings_heat(table: pd.DataFrame) -> go.Figure:
     return figure
 
 
+def _folded(label: str, width: int = 20) -> str:
+    """A label in lines of about `width` characters, so that it leaves room for the plot beside it."""
+    return "<br>".join(wrap(label, width))
+
+
 def agreement_forest(table: pd.DataFrame, coefficient: str = "ac1") -> go.Figure:
     """One coefficient with its 95 % interval, findings from top to bottom, arms below each other in each.
 
@@ -123,7 +129,9 @@ def agreement_forest(table: pd.DataFrame, coefficient: str = "ac1") -> go.Figure
         title=COEFFICIENT_NAMES[coefficient],
     )
     figure.update_yaxes(
-        range=[len(findings) - 0.5, -0.5], tickvals=list(range(len(findings))), ticktext=[n for _, n in findings]
+        range=[len(findings) - 0.5, -0.5],
+        tickvals=list(range(len(findings))),
+        ticktext=[_folded(n) for _, n in findings],
     )
     return figure
 

@@ -26,6 +26,9 @@ __all__ = [
     "table_html",
 ]
 
+# Columns from which on a table is set more tightly.
+DENSE = 8
+
 _STYLE = """
 <style>
 .cf { font-family: var(--st-font); color: #1b2230; line-height: 1.45; }
@@ -47,6 +50,9 @@ _STYLE = """
   border-bottom: 1px solid #c9d0da; white-space: nowrap; }
 .cf table.plain td { padding: 0.35rem 1.75rem 0.35rem 0; border-bottom: 1px solid #e8ebf0; vertical-align: top; }
 .cf table.plain .number { text-align: right; }
+/* Many columns: closer together, so that they fit a laptop. */
+.cf table.dense { font-size: 0.84rem; }
+.cf table.dense th, .cf table.dense td { padding-right: 0.7rem; }
 .cf .empty { border: 1px dashed #c9d0da; border-radius: 8px; padding: 2rem 1.5rem; text-align: center;
   color: #5b6577; background: #fafbfc; }
 .cf .empty b { display: block; color: #1b2230; font-size: 1.125rem; margin-bottom: 0.25rem; }
@@ -119,7 +125,8 @@ def table_html(columns: Sequence[str], rows: Iterable[Sequence[str]], numbers: I
 
     head = "".join(cell("th", i, name) for i, name in enumerate(columns))
     body = "".join("<tr>" + "".join(cell("td", i, v) for i, v in enumerate(row)) + "</tr>" for row in rows)
-    return f'<table class="plain"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    kind = "plain dense" if len(columns) > DENSE else "plain"
+    return f'<table class="{kind}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]], numbers: Iterable[int] = ()) -> None:

@@ -41,3 +41,8 @@ def test_colours_read_on_white_and_text_reads_on_every_shade():
         for percent in range(101):
             back = shade(percent / 100, faint)
             assert contrast(back, from_hex(ink(back))) >= 4.5
+
+
+def test_long_findings_are_folded_beside_the_forest(table):
+    ticks = agreement_forest(table.assign(label="Increased cardiothoracic ratio")).layout.yaxis.ticktext
+    assert ticks[0] == "Increased<br>cardiothoracic ratio"
