@@ -9,11 +9,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
 import sqlalchemy as sa
 
-from cfcore.rendering import DEFAULT_RENDERING, Rendering, keeps_source
+from cfcore.rendering import Rendering, keeps_source
 from db.models import Counterfactual, Image, Run
 from services.images import Gray, crop_back, read_pixels, small_tensor, square_tensor, to_unit
 from services.pictures import thumbnail_png
@@ -27,10 +25,8 @@ if TYPE_CHECKING:
     from cfcore.classifiers.base import Classifier
     from cfcore.engines.base import Engine, NamedDirection
 
-CURVE_POINTS = 21
-FINE_POINTS = 2
 # Views hold pixels at the source's size (a 2,000 px radiograph: 50 MB), thumbnails a few kB.
-KEPT_ENGINES, KEPT_VIEWS, KEPT_CURVES, KEPT_IMAGES, KEPT_THUMBNAILS = 4, 8, 64, 8, 512
+KEPT_ENGINES, KEPT_VIEWS, KEPT_IMAGES, KEPT_THUMBNAILS = 4, 8, 8, 512
 THUMBNAIL_SIDE = 128
 MOST_CLASSIFIED, CLASSIFIED_AT_ONCE = 400, 16
 
@@ -78,16 +74,6 @@ class View:
     direction: str | None
     degree: float
     rendering: Rendering
-
-
-@dataclass(frozen=True, eq=False)
-class Curve:
-    """Probability of the target class along a direction. `degrees` and `probabilities`: (n,); `flips_at`: the degree
-    nearest to 0 at which the classifier's mind changes, None where it does not within the range."""
-
-    degrees: npt.NDArray[np.float64]
-    probabilities: npt.NDArray[np.float64]
-    flips_at: float | None
 
 
 @dataclass(frozen=True)
@@ -258,71 +244,6 @@ def _view(
         degree=degree,
         rendering=rendering,
     )
-
-
-def curve(
-    workspace: Workspace,
-    run_id: int,
-    image_id: int,
-    direction: str | None,
-    rendering: Rendering = DEFAULT_RENDERING,
-    n: int = CURVE_POINTS,
-) -> Curve:
-    """Probability of the target class at `n` degrees over the engine's range, and where the mind changes.
-
-    The change is bracketed by two neighbouring points, then by a finer grid between them, then placed by linear
-    interpolation of the log-odds. Raises as `explore` does.
-    """
-    return _curve(workspace, run_id, stamp_of(workspace, run_id), image_id, direction, rendering, n)
-
-
-@lru_cache(maxsize=KEPT_CURVES)
-def _curve(
-    workspace: Workspace,
-    run_id: int,
-    stamp: float,
-    image_id: int,
-    direction: str | None,
-    rendering: Rendering,
-    n: int,
-) -> Curve:
-    opened = open_engine(workspace, run_id)
-    source = _tensor(workspace, image_id)
-    low, high = opened.engine.degree_range
-
-    def along(degrees: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        import torch
-
-        row = opened.engine.probabilities_along(
-            source, opened.target, torch.from_numpy(degrees).float(), direction=direction, rendering=rendering
-        )
-        return row[0].double().numpy()
-
-    degrees = np.linspace(low, high, n)
-    probabilities = along(degrees)
-    place = _nearest_change(degrees, probabilities)
-    if place is None:
-        return Curve(degrees, probabilities, None)
-    ends = slice(place, place + 2)
-    inner = np.linspace(degrees[place], degrees[place + 1], FINE_POINTS + 2)
-    inner_p = np.concatenate([probabilities[ends][:1], along(inner[1:-1]), probabilities[ends][1:]])
-    finer = _nearest_change(inner, inner_p) or 0
-    return Curve(degrees, probabilities, float(_crossings(inner, inner_p)[finer]))
-
-
-def _crossings(degrees: npt.NDArray[np.float64], probabilities: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Per pair of neighbours, where the straight line between their log-odds crosses 0; nan where it does not."""
-    odds = np.clip(probabilities, 1e-6, 1 - 1e-6)
-    margins = np.log(odds / (1 - odds))
-    crosses = (probabilities[1:] > 0.5) != (probabilities[:-1] > 0.5)
-    gaps = np.where(crosses, margins[:-1] - margins[1:], 1.0)
-    return np.where(crosses, degrees[:-1] + margins[:-1] / gaps * np.diff(degrees), np.nan)
-
-
-def _nearest_change(degrees: npt.NDArray[np.float64], probabilities: npt.NDArray[np.float64]) -> int | None:
-    """The i, nearest to degree 0, for which the probability crosses 0.5 between degrees i and i + 1."""
-    distance = np.abs(_crossings(degrees, probabilities))
-    return None if np.isnan(distance).all() else int(np.nanargmin(distance))
 
 
 @lru_cache(maxsize=KEPT_IMAGES)

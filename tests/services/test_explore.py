@@ -7,11 +7,10 @@ import io
 import numpy as np
 import pytest
 import sqlalchemy as sa
-import torch
 from PIL import Image as Pillow
 
 from db.models import Counterfactual, Image, Run
-from services.explore import NothingToExplore, curve, explorable_runs, explore, image_choices, open_engine, thumbnail
+from services.explore import NothingToExplore, explorable_runs, explore, image_choices, open_engine, thumbnail
 from services.images import read_pixels, to_unit
 from services.pictures import difference_limit, difference_rgb, gray8, gray_png, thumbnail_png, triptych_png
 from services.runs import start_run
@@ -52,44 +51,6 @@ def test_a_view_shows_the_image_moved_by_the_degree(workspace: Workspace) -> Non
     assert plain.original.shape == plain.counterfactual.shape == shift_engine.SIZE
     with pytest.raises(ValueError, match="no direction 'sideways'"):
         explore(workspace, run_id, image.id, "sideways", 1.0, "plain")
-
-
-@pytest.mark.parametrize("rendering", ["detail transfer", "plain"])
-@pytest.mark.parametrize(("direction", "sign"), [("up", 1), ("down", -1)])
-def test_the_curve_marks_the_degree_that_flips(workspace: Workspace, rendering: str, direction: str, sign: int) -> None:
-    run_id = explained(workspace, shift_engine.scene(workspace, images=2, shape=(16, 16)))
-    image = an_image(workspace, run_id)
-    found = curve(workspace, run_id, image.id, direction, rendering)  # type: ignore[arg-type]
-    assert found.degrees[0] == -20 and found.degrees[-1] == 20 and len(found.probabilities) == 21
-    assert np.all(np.diff(found.probabilities) * sign >= 0)
-    need = (0.5 - to_unit(read_pixels(workspace, image), image).mean()) / 0.05
-    assert found.flips_at == pytest.approx(sign * need, abs=0.02)
-    at = explore(workspace, run_id, image.id, direction, sign * (need + 0.05), rendering)  # type: ignore[arg-type]
-    before = explore(workspace, run_id, image.id, direction, sign * (need - 0.05), rendering)  # type: ignore[arg-type]
-    assert at.flipped and not before.flipped
-
-
-@pytest.mark.parametrize(("low", "high"), [(-3.0, 1.2), (-0.7, 3.0), (-9.9, 7.0), (-5.0, 40.0)])
-def test_of_two_flips_the_one_nearer_to_the_original_is_marked(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, low: float, high: float
-) -> None:
-    run_id = explained(workspace, shift_engine.scene(workspace, images=2))
-    image = an_image(workspace, run_id)
-
-    def valley(
-        self: shift_engine.Shift, images: object, target: int, degrees: torch.Tensor, **_: object
-    ) -> torch.Tensor:
-        return torch.maximum(low - degrees, degrees - high)[None].sigmoid()
-
-    monkeypatch.setattr(shift_engine.Shift, "probabilities_along", valley)
-    found = curve(workspace, run_id, image.id, "up")
-    assert found.flips_at == pytest.approx(min(low, high, key=abs), abs=0.01)
-
-
-def test_no_flip_within_the_range_is_said(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    run_id = explained(workspace, shift_engine.scene(workspace, images=2))
-    monkeypatch.setattr(shift_engine.Shift, "degree_range", (-1.0, 1.0))
-    assert curve(workspace, run_id, an_image(workspace, run_id).id, "up").flips_at is None
 
 
 def test_engines_stay_open_until_they_are_written_again(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:

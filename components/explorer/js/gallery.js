@@ -18,6 +18,7 @@ function makeGallery(app) {
     if (busy) { waiting = true; return; }
     busy = true;
     node.classList.add("busy");
+    if (!found.length) render();
     try {
       const rows = await (await ask("gallery", query)).json();
       found = rows;
@@ -42,5 +43,5 @@ function makeGallery(app) {
           el("span", { className: "chip" }, image.target_already ? "target already" : image.flipped ? "flipped" : "")));
     }));
   }
-  return { node, load, forget: () => { asked = ""; found = []; render(); } };
+  return { node, load };
 }
