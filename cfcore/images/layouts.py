@@ -183,8 +183,8 @@ def _folder_items(
     problems = []
     if layout == "auto" and names and not classes:
         problems.append(
-            f"{counted(len(names), 'sub-folder')} not taken as labels, since names like these do not read as classes and "
-            "may be those of patients. If they are classes, import with the layout 'folder'."
+            f"{counted(len(names), 'sub-folder')} not taken as labels, since names like these do not read as classes "
+            "and may be those of patients. If they are classes, import with the layout 'folder'."
         )
     counts = Counter(parts[:n] for parts in relative for n in range(1, len(parts) + 1))
     items, dicoms = [], 0

@@ -112,9 +112,7 @@ def test_the_form_starts_what_it_says(workspace: Workspace, monkeypatch: pytest.
     assert "My search" in text_of(page)
 
 
-def test_the_form_promises_no_more_images_than_there_are(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_form_promises_no_more_images_than_there_are(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     ids = shift_engine.scene(workspace)
     add_generator(workspace, ids["classifier"])
     page = app(monkeypatch, "runs")
