@@ -7,32 +7,33 @@ from typing import Annotated
 
 import typer
 
-from .output import JsonOption, WorkspaceOption, plain_errors, say, terminal_progress
+from .output import Cached, JsonOption, Quick, WorkspaceOption, plain_errors, say_figures, terminal_progress
 
 
 @plain_errors
 def bench_phantom(
-    quick: Annotated[bool, typer.Option("--quick", help="Few phantoms; ends within 45 s.")] = False,
-    cached: Annotated[
-        bool, typer.Option("--cached", help="Print the stored figures and whether they are stale.")
-    ] = False,
-    workspace: WorkspaceOption = None,
-    json: JsonOption = False,
+    quick: Quick = False, cached: Cached = False, workspace: WorkspaceOption = None, json: JsonOption = False
 ) -> None:
     """Speed and difficulty of the phantom, and how well its factors are measured back (needs no workspace)."""
     from services.phantom_bench import bench_phantom as bench
 
-    result = bench(quick, from_store=cached)
-    lines = [f"{name:<28}{value:.4g}" for name, value in result["figures"].items()]
-    say(result, json, "\n".join(lines + (["(stale)"] if result.get("stale") else [])))
+    say_figures(bench(quick, from_store=cached), json)
+
+
+@plain_errors
+def bench_eigenfind(
+    quick: Quick = False, cached: Cached = False, workspace: WorkspaceOption = None, json: JsonOption = False
+) -> None:
+    """Search time against Algorithm 1 to the letter, the authors' way and the bare passes (needs no workspace)."""
+    from services.eigenfind_bench import bench_eigenfind as bench
+
+    say_figures(bench(quick, from_store=cached), json)
 
 
 @plain_errors
 def bench_stylex(
-    quick: Annotated[bool, typer.Option("--quick", help="Few images; ends within 45 s.")] = False,
-    cached: Annotated[
-        bool, typer.Option("--cached", help="Print the stored figures and whether they are stale.")
-    ] = False,
+    quick: Quick = False,
+    cached: Cached = False,
     grid: Annotated[
         Path | None, typer.Option(help="Folder for pictures: sources, reconstructions, refined, random samples.")
     ] = None,
@@ -43,39 +44,29 @@ def bench_stylex(
     """Held-out reconstruction of the shipped StylEx generators, and what survives of the phantom's truth in it."""
     from services.stylex_bench import bench_stylex as bench
 
-    result = bench(quick, from_store=cached, grid=grid, size=size)
-    lines = [f"{name:<36}{value:.4g}" for name, value in result["figures"].items()]
-    lines += [f"left out: {reason}" for reason in result["settings"]["left_out"]]
-    say(result, json, "\n".join(lines + (["(stale)"] if result.get("stale") else [])))
+    say_figures(bench(quick, from_store=cached, grid=grid, size=size), json)
 
 
 @plain_errors
 def bench_attfind(
-    quick: Annotated[bool, typer.Option("--quick", help="One image, every fourth coordinate.")] = False,
-    cached: Annotated[
-        bool, typer.Option("--cached", help="Print the stored figures and whether they are stale.")
-    ] = False,
-    workspace: WorkspaceOption = None,
-    json: JsonOption = False,
+    quick: Quick = False, cached: Cached = False, workspace: WorkspaceOption = None, json: JsonOption = False
 ) -> None:
     """AttFind pre-ranked by gradients against the exhaustive search: what it costs, what it loses."""
     from services.attfind_bench import bench_attfind as bench
 
     result = bench(quick, from_store=cached, progress=terminal_progress(json))
-    extrapolated = result["settings"]["extrapolated"]
+    marked = result["settings"]["extrapolated"]
     lines = [
-        f"{name:<44}{value:.4g}{'  (EXTRAPOLATED)' if name == extrapolated else ''}"
+        f"{name:<44}{value:.4g}{'  (EXTRAPOLATED)' if name == marked else ''}"
         for name, value in result["figures"].items()
     ]
-    say(result, json, "\n".join(lines + (["(stale)"] if result.get("stale") else [])))
+    say_figures(result, json, lines=lines)
 
 
 @plain_errors
 def bench_transfer(
-    quick: Annotated[bool, typer.Option("--quick", help="Few phantoms, no radiographs.")] = False,
-    cached: Annotated[
-        bool, typer.Option("--cached", help="Print the stored figures and whether they are stale.")
-    ] = False,
+    quick: Quick = False,
+    cached: Cached = False,
     sheets: Annotated[Path | None, typer.Option(help="Folder for contact sheets of all three renderings.")] = None,
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
@@ -83,7 +74,4 @@ def bench_transfer(
     """Plain rendering, additive and warped detail transfer: flips, identity, ghosts, truth on the phantom."""
     from services.transfer_bench import bench_transfer as bench
 
-    result = bench(quick, from_store=cached, sheets=sheets)
-    lines = [f"{name:<36}{value:.4g}" for name, value in result["figures"].items()]
-    lines += [f"left out: {reason}" for reason in result["settings"]["left_out"]]
-    say(result, json, "\n".join(lines + (["(stale)"] if result.get("stale") else [])))
+    say_figures(bench(quick, from_store=cached, sheets=sheets), json)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from . import bench, data, models, own, reproduce, search_speed, server
+from . import bench, data, models, own, reproduce, server
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 train = typer.Typer(no_args_is_help=True, help="Train a classifier or a generator.")
@@ -22,7 +22,7 @@ app.command("import")(data.import_command)
 app.command("phantom")(data.phantom)
 app.command("list")(data.list_command)
 benches.command("phantom")(bench.bench_phantom)
-benches.command("eigenfind")(search_speed.bench_eigenfind)
+benches.command("eigenfind")(bench.bench_eigenfind)
 benches.command("stylex")(bench.bench_stylex)
 benches.command("transfer")(bench.bench_transfer)
 benches.command("attfind")(bench.bench_attfind)

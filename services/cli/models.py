@@ -11,7 +11,7 @@ import typer
 from cfcore.rendering import DEFAULT_RENDERING, RENDERINGS
 from services.workspace import Workspace, open_workspace
 
-from .output import JsonOption, WorkspaceOption, plain_errors, say, terminal_progress
+from .output import Cached, JsonOption, Quick, WorkspaceOption, plain_errors, say, terminal_progress
 
 Dataset = Annotated[str, typer.Option("--dataset", help="Name of an imported data set.")]
 Seconds = Annotated[float | None, typer.Option(help="Stop after so many seconds.")]
@@ -137,8 +137,6 @@ def train_stylex(
 
 
 Split = Annotated[str, typer.Option(help="Split that is measured: test, val or train.")]
-Quick = Annotated[bool, typer.Option("--quick", help="200 images only; ends within 45 s.")]
-Cached = Annotated[bool, typer.Option("--cached", help="Print the stored figures and whether they are stale.")]
 
 
 @plain_errors

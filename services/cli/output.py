@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -49,3 +49,16 @@ def plain_errors(command: Callable[..., None]) -> Callable[..., None]:
             raise typer.Exit(1) from error
 
     return run
+
+
+Quick = Annotated[bool, typer.Option("--quick", help="A small part, not stored; ends within 45 s.")]
+Cached = Annotated[bool, typer.Option("--cached", help="Print the stored figures and whether they are stale.")]
+
+
+def say_figures(result: dict[str, Any], as_json: bool, *, lines: Sequence[str] | None = None) -> None:
+    """Print a measurement: the object, or `lines` (by default a line a figure), what was left out, and "(stale)"."""
+    figures: dict[str, float] = result["figures"]
+    width = max(map(len, figures), default=0) + 4
+    told = [f"{name:<{width}}{value:.4g}" for name, value in figures.items()] if lines is None else list(lines)
+    told += [f"left out: {reason}" for reason in result["settings"].get("left_out", ())]
+    say(result, as_json, "\n".join(told + (["(stale)"] if result.get("stale") else [])))

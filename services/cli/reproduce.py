@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from .output import JsonOption, WorkspaceOption, plain_errors, say, terminal_progress
-
-Quick = Annotated[bool, typer.Option("--quick", help="Few images; ends within 45 s, and is not stored.")]
-Cached = Annotated[bool, typer.Option("--cached", help="Print the stored figures and whether they are stale.")]
-
-
-def _end(result: dict[str, Any]) -> list[str]:
-    lines = [f"left out: {reason}" for reason in result["settings"]["left_out"]]
-    return lines + (["(stale)"] if result.get("stale") else [])
+from .output import Cached, JsonOption, Quick, WorkspaceOption, plain_errors, say_figures, terminal_progress
 
 
 def _share(value: float | None) -> str:
@@ -48,7 +40,7 @@ def eigenfind_table1(
         )
     times = {k: v for k, v in result["figures"].items() if "search" in k or "pass_ratio" in k}
     lines += [f"{name:<52}{value:.4g}" for name, value in times.items()]
-    say(result, json, "\n".join(lines + _end(result)))
+    say_figures(result, json, lines=lines)
 
 
 @plain_errors
@@ -78,7 +70,7 @@ def eigenfind_table2(
                 f"{row['correlation']:>11.2f}{row['leakage']:>9.2f}{'  pacemaker' if row['pacemaker'] else ''}"
             )
     lines.append(f"shortcut: {result['settings']['shortcut']}")
-    say(result, json, "\n".join(lines + _end(result)))
+    say_figures(result, json, lines=lines)
 
 
 @plain_errors
@@ -98,4 +90,4 @@ def eigenfind_figure1(
         for row in result["rows"]
     ]
     lines.append(f"picture: {result.get('picture') or 'not written (give --out)'}")
-    say(result, json, "\n".join(lines + _end(result)))
+    say_figures(result, json, lines=lines)

@@ -120,7 +120,7 @@ def test_a_search_that_was_cut_off_goes_on(
     assert run_view(workspace, cut).state == "done"
     assert 0 < sum(whole) - before < 4 * 48, "what was searched is not searched again"
     files = {path.name for path in (workspace.folder / "engines" / str(straight)).iterdir()}
-    assert files == {"engine.json", "ends.safetensors"}
+    assert files == {"engine.json", "engine.safetensors"}
     for name in files:
         one, two = ((workspace.folder / "engines" / str(i) / name).read_bytes() for i in (straight, cut))
         assert one == two

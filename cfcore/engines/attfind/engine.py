@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from cfcore.classifiers.base import Classifier, is_class, resize, target_margin
 from cfcore.engines.base import Engine, Explanation, NamedDirection, Progress, Rendering, silent
+from cfcore.engines.stored import read_engine, write_engine
 from cfcore.engines.transfer import keep_mask
 from cfcore.generators.stylex import StylEx
 
@@ -273,24 +272,21 @@ class AttFind(Engine):
         return chosen, len(chosen), flipped
 
     def save(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        save_file({"ends": self.ends.contiguous().cpu()}, str(folder / "ends.safetensors"))
-        content = {"config": asdict(self.config), "directions": [asdict(entry) for entry in self._directions]}
-        (folder / "engine.json").write_text(json.dumps(content, indent=2) + "\n")
+        write_engine(folder, {"ends": self.ends}, self.config, self._directions)
 
     @classmethod
     def load(cls, folder: Path, classifier: Classifier, *, generator: nn.Module | None = None) -> Self:
         if not isinstance(generator, StylEx):
             raise ValueError("AttFind needs the StylEx generator that it was fitted with")
-        content: dict[str, Any] = json.loads((folder / "engine.json").read_text())
-        ends = load_file(str(folder / "ends.safetensors"))["ends"]
+        tensors, config, directions = read_engine(folder)
+        ends = tensors["ends"]
         if len(ends) != generator.style_dimension:
             raise ValueError(
                 f"the engine was fitted to a generator of {len(ends)} style coordinates, this one has "
                 f"{generator.style_dimension}: choose the generator that it was fitted with"
             )
-        engine = cls(classifier, generator, AttFindConfig(**content["config"]), ends)
-        engine._directions = tuple(NamedDirection(**entry) for entry in content["directions"])
+        engine = cls(classifier, generator, AttFindConfig(**config), ends)
+        engine._directions = directions
         return engine
 
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from cfcore.classifiers.base import Classifier, is_class, resize, target_margin
@@ -19,6 +16,7 @@ from cfcore.generators.stylex import StylEx
 from cfcore.generators.stylex.prepared import prepared
 
 from ..base import Engine, Explanation, NamedDirection, Progress, Rendering, silent
+from ..stored import read_engine, write_engine
 from .basis import eigenvectors
 from .config import EigenFindConfig, batch_size
 from .search import ranked, search
@@ -293,19 +291,15 @@ class EigenFind(Engine):
         return self.least_degrees(images, target, [direction], rendering=rendering, steps=steps)[:, 0]
 
     def save(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        save_file({"basis": self.basis.contiguous().cpu()}, str(folder / "basis.safetensors"))
-        content = {"config": asdict(self.config), "directions": [asdict(entry) for entry in self._directions]}
-        (folder / "engine.json").write_text(json.dumps(content, indent=2) + "\n")
+        write_engine(folder, {"basis": self.basis}, self.config, self._directions)
 
     @classmethod
     def load(cls, folder: Path, classifier: Classifier, *, generator: nn.Module | None = None) -> Self:
         if not isinstance(generator, StylEx):
             raise ValueError("EigenFind needs the StylEx generator that it was fitted with")
-        content: dict[str, Any] = json.loads((folder / "engine.json").read_text())
-        basis = load_file(str(folder / "basis.safetensors"))["basis"]
-        engine = cls(classifier, generator, EigenFindConfig(**content["config"]), basis)
-        engine._directions = tuple(NamedDirection(**entry) for entry in content["directions"])
+        tensors, config, directions = read_engine(folder)
+        engine = cls(classifier, generator, EigenFindConfig(**config), tensors["basis"])
+        engine._directions = directions
         return engine
 
 
