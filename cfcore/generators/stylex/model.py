@@ -15,7 +15,7 @@ from cfcore.training.weights import freeze, load_weights, read_card, save_weight
 from .critic import Discriminator, Encoder
 from .synthesis import Mapping, Synthesis
 
-SPREAD = 2.0
+SPREAD = 1.0
 LEADING = 20
 
 
@@ -115,7 +115,7 @@ class StylEx(nn.Module):
         """Stretch the w space by `factor`; every picture stays what it was.
 
         A degree of change is a length in w, whose size is arbitrary, and the papers are silent on it. Stretched by
-        `code_scale`, d = 10 is five standard deviations of the training images' codes, for every generator.
+        `code_scale`, d counts standard deviations of the training images' codes, for every generator.
         """
         for layer in (self.encoder.linear, self.mapping.last):
             layer.weight.mul_(factor)
