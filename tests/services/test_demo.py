@@ -153,4 +153,4 @@ def test_a_finding_without_a_rule_is_named(workspace: Workspace) -> None:
     )
     with pytest.raises(ValueError, match="no rule says when consolidation"):
         truth_of(workspace, study_id)
-    assert {finding.key for finding in FINDING_LISTS["cardiomegaly"]} == set(RULES)
+    assert {finding.key for finding in FINDING_LISTS["cardiomegaly"]} <= set(RULES)

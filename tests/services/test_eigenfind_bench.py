@@ -93,7 +93,6 @@ def test_variants_of_the_networks_compute_the_same(networks: tuple[Classifier, S
     assert torch.allclose(lean.logits(images), classifier.logits(images), atol=1e-5)
     speed = network_speed(generator, classifier, 1)
     assert all(value > 0 for value in speed.values())
-    assert 0 < speed["styles_share"] < 1
 
 
 def test_a_full_run_is_stored_and_goes_stale_with_the_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
