@@ -144,7 +144,8 @@ def explorable_runs(workspace: Workspace) -> list[RunView]:
 def image_choices(
     workspace: Workspace, run_id: int, split: str | None = None, predicted: str | None = None, limit: int = 24
 ) -> ImageChoices:
-    """Images to look at in the run's data set: those that the run explained first.
+    """Images to look at in the run's data set: first those that the run flipped, by the best direction before others,
+    then those that it explained without a flip, then the rest.
 
     Args:
         split: only this split; None for all. predicted: only images that the classifier calls this class; looks
@@ -157,12 +158,22 @@ def image_choices(
     opened = open_engine(workspace, run_id)
     with workspace.session() as session:
         run = session.get_one(Run, run_id)
-        explained = sa.select(Counterfactual.image_id).where(Counterfactual.run_id == run_id)
+        explained = sa.and_(Counterfactual.run_id == run_id, Counterfactual.image_id == Image.id)
         query = sa.select(Image).where(Image.dataset_id == run.dataset_id, Image.look.in_(SHOWN))
         if split is not None:
             query = query.where(Image.split == split)
         total = session.scalar(sa.select(sa.func.count()).select_from(query.subquery())) or 0
-        images = session.scalars(query.order_by(Image.id.in_(explained).desc(), Image.id).limit(MOST_CLASSIFIED)).all()
+        # Directions are stored best first, so the first picture that a person sees is one that the best one flips.
+        order = (
+            Counterfactual.id.is_(None),
+            sa.not_(Counterfactual.flipped),
+            Counterfactual.direction_id.is_(None),
+            Counterfactual.direction_id,
+            Image.id,
+        )
+        images = session.scalars(
+            query.outerjoin(Counterfactual, explained).order_by(*order).limit(MOST_CLASSIFIED)
+        ).all()
     choices: list[ImageChoice] = []
     for start in range(0, len(images), CLASSIFIED_AT_ONCE):
         batch = images[start : start + CLASSIFIED_AT_ONCE]

@@ -81,6 +81,10 @@ def test_image_choices_begin_with_explained_ones_and_hide_what_nobody_may_see(wo
     choices = found.images
     explained_ids = {row.image_id for row in rows(workspace, run_id)}
     assert found.total == len(choices) == 13 and {c.id for c in choices[:3]} == explained_ids
+    with workspace.session() as session:
+        first = session.scalars(sa.select(Counterfactual).where(Counterfactual.image_id == choices[0].id)).one()
+        first.flipped = False
+    assert [c.id for c in image_choices(workspace, run_id).images[:3]] == [choices[i].id for i in (1, 2, 0)]
     assert all((c.p_source > 0.5) == ("Bright" in c.labels) for c in choices)
     val = image_choices(workspace, run_id, split="val")
     assert val.total == 6 and {c.split for c in val.images} == {"val"}
