@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from cfcore.study.protocol import FINDING_LISTS, Protocol
 from cfcore.study.schedule import Trial as PlannedTrial
 from cfcore.study.simulated import SimulatedReader, simulate_study
+from cfcore.wording import direction_name
 from db.models import Dataset, Entry, Image, Reading, Run, Study, StudyReader, Trial
 from services.accounts import DEMO_LOGINS, ensure_account, invite_reader
 from services.answers import checked, is_complete
@@ -225,7 +226,7 @@ def _entries(workspace: Workspace, run_id: int, study_id: int) -> None:
     keep(
         workspace,
         "explore",
-        f"{arm} at degree {degree:g}",
+        f"{direction_name(arm)} at degree {degree:g}",
         {"run": run_id, "image": pair.image_id, "direction": arm, "degree": degree, "rendering": "detail transfer"},
         note=(
             f"The strongest change of the study: p of {run.settings['target']} goes from {view.p_source:.2f} "
@@ -236,7 +237,7 @@ def _entries(workspace: Workspace, run_id: int, study_id: int) -> None:
         study_id=study_id,
         author=ACTOR,
     )
-    best = ", ".join(f"{d.name} ({100 * d.explained:.0f} %)" for d in run.directions[:3])
+    best = ", ".join(f"{direction_name(d.name)} ({100 * d.explained:.0f} %)" for d in run.directions[:3])
     keep(
         workspace,
         "run",
