@@ -37,6 +37,7 @@ def explore_page() -> None:
         choice = Choice(run.id, image_id, rendering, listed)
         with bar:
             keep_button(choice, opened)
+        st.query_params["image"] = str(image_id)
         with sides[1]:
             st.fragment(viewer)(choice, opened)
             recent_entries()

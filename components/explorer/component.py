@@ -27,6 +27,6 @@ def explorer(data: dict[str, Any], key: str, on_shown: Callable[[], None], on_op
     """The viewer of one image. `data`: see `pages.parts.explore_view.viewer_data`.
 
     The state `shown` is {"direction", "degree", "moves", "view"} as left by the last move that came to rest; the
-    trigger `open` is the number of an image of the gallery that was chosen.
+    trigger `open` is the same with "image", the number of an image of the gallery that was chosen.
     """
     _explorer(key=key, data=data, on_shown_change=on_shown, on_open_change=on_open)

@@ -85,16 +85,18 @@ def viewer_data(choice: Choice, opened: OpenEngine) -> dict[str, Any]:
 
 
 def viewer(choice: Choice, opened: OpenEngine) -> None:
-    """The viewer; a fragment, so that what it tells reruns nothing else."""
+    """The viewer; a fragment, so that what it tells reruns nothing else, until the address names another image."""
     explorer(viewer_data(choice, opened), KEY, on_shown=remember, on_open=open_image)
-    st.query_params["image"] = str(choice.image_id)
-    if st.session_state.pop("explore-open", False):
+    if st.query_params.get("image") != str(choice.image_id):
         st.rerun()
 
 
 def remember() -> None:
     """What the viewer shows goes into the address, from where it is kept, sent on and opened again."""
-    shown = st.session_state[KEY].get("shown") or {}
+    to_address(st.session_state[KEY].get("shown") or {})
+
+
+def to_address(shown: dict[str, Any]) -> None:
     st.query_params["degree"] = f"{float(shown.get('degree', 0.0)):g}"
     for name, value in (
         ("direction", shown.get("direction")),
@@ -109,8 +111,9 @@ def remember() -> None:
 
 def open_image() -> None:
     """An image of the gallery was chosen."""
-    st.query_params["image"] = str(int(st.session_state[KEY]["open"]))
-    st.session_state["explore-open"] = True
+    chosen = st.session_state[KEY]["open"]
+    to_address(chosen)
+    st.query_params["image"] = str(int(chosen["image"]))
 
 
 def settings_of(choice: Choice, start: dict[str, Any]) -> dict[str, str | int | float]:

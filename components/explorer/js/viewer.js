@@ -187,10 +187,12 @@ function makeViewer() {
     resting = setTimeout(settle, REST_MS);
   }
 
+  const shown = () => ({ direction: app.direction, degree, moves: others(), view });
+
   function settle() {
     clearTimeout(resting);
     resting = 0;
-    app.tell("shown", { direction: app.direction, degree, moves: others(), view });
+    app.tell("shown", shown());
     if (view === "gallery") gallery.load();
     if (app.mixing) judge();
     links();
@@ -246,8 +248,10 @@ function makeViewer() {
   };
   app.open = (image) => {
     show("one");
-    settle();
-    app.tell("open", image, true);
+    clearTimeout(resting);
+    resting = 0;
+    // All in one message: of two in a row the second's rerun may undo the first's.
+    app.tell("open", { image, ...shown() }, true);
   };
 
   function show(mode) {
