@@ -51,6 +51,29 @@ def edge_distance(a: Tensor, b: Tensor) -> Tensor:
     return across.abs().mean() + down.abs().mean()
 
 
+def small_bright(images: Tensor, side: int = 5, limit: float = 0.15) -> Tensor:
+    """How far (n, 1, h, w) images rise above `limit` over their morphological opening by `side` px: leads, boxes, wires
+    and text, and no larger bright part (white top-hat; masks of devices do not exist for real radiographs)."""
+    pad = side // 2
+    eroded = -functional.max_pool2d(-images, side, 1, pad)
+    return functional.relu(images - functional.max_pool2d(eroded, side, 1, pad) - limit)
+
+
+def device_distance(drawn: Tensor, images: Tensor) -> Tensor:
+    """Mean |difference| weighted by `small_bright` of the images: devices cover so few pixels that L1 alone leaves
+    them out."""
+    return ((drawn - images).abs() * small_bright(images)).mean()
+
+
+def dissimilarity(drawn: Tensor, images: Tensor) -> Tensor:
+    """1 - structural similarity (Wang et al. 2004, Gaussian window 11, sigma 1.5; images in [0, 1])."""
+    from torchmetrics.functional.image import structural_similarity_index_measure as ssim
+
+    value = ssim(drawn, images, data_range=1.0)
+    assert isinstance(value, Tensor)
+    return 1 - value
+
+
 def classifier_terms(
     classifier: Classifier, images: Tensor, reconstruction: Tensor, *, perceptual: bool
 ) -> tuple[Tensor, Tensor]:

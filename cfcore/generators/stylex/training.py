@@ -18,7 +18,9 @@ from cfcore.training.weights import channels_last, load_weights
 from .critic import GROUP
 from .losses import (
     classifier_terms,
+    device_distance,
     discriminator_loss,
+    dissimilarity,
     edge_distance,
     generator_loss,
     path_lengths,
@@ -39,7 +41,8 @@ class StylExTraining:
             which a CPU needs (the paper trains all from the start: 0).
         classifier_from: iteration at which the terms that need C join.
         classifier_every: they are taken every so many iterations, times that number.
-        edge_weight: of the L1 distance between image gradients, which the paper does not have.
+        edge_weight: of the L1 distance between image gradients. similarity_weight: of 1 - SSIM. device_weight: of the L1
+            distance in small bright structures. The paper has none of the three.
         r1_every, path_every: lazy regularisation of D and G.
         warm_up: iterations over which the rates rise from 0. anneal: let them fall along a half cosine to 0 at the last
             iteration; an encoder and decoder gain by it, the GAN game does not.
@@ -56,6 +59,8 @@ class StylExTraining:
     adversarial_weight: float = 1.0
     reconstruction_weight: float = 1.0
     edge_weight: float = 0.0
+    similarity_weight: float = 0.0
+    device_weight: float = 0.0
     perceptual_weight: float = 1.0
     code_weight: float = 1.0
     kl_weight: float = 1.0
@@ -225,6 +230,12 @@ class StylExTask(Task):
         if s.edge_weight:
             parts["edges"] = edge_distance(drawn, images)
             total = total + s.edge_weight * parts["edges"]
+        if s.similarity_weight:
+            parts["dissimilarity"] = dissimilarity(drawn, images)
+            total = total + s.similarity_weight * parts["dissimilarity"]
+        if s.device_weight:
+            parts["devices"] = device_distance(drawn, images)
+            total = total + s.device_weight * parts["devices"]
         if iteration >= s.classifier_from and iteration % s.classifier_every == 0:
             kl, perceptual = classifier_terms(self.classifier, images, drawn, perceptual=s.perceptual_weight > 0)
             code = (self.model.encode(drawn) - w).abs().mean()
