@@ -2,11 +2,13 @@
 
 const HOST = "cfreader-reading-room";
 
-function build(style) {
+function build({ style, texts }) {
+  openTexts(texts);
   const host = el("div", { id: HOST });
   const shadow = host.attachShadow({ mode: "open" });
   const root = el("div", { className: "room" });
   shadow.append(el("style", {}, style), root);
+  root.style.setProperty("--open-mark", JSON.stringify(t("questions.open_mark")));
   document.body.append(host);
   let room = null;
 
@@ -34,7 +36,7 @@ function build(style) {
 }
 
 export default function ({ data }) {
-  const host = document.getElementById(HOST) || build(data.style);
+  const host = document.getElementById(HOST) || build(data);
   clearTimeout(host.ending);
   const address = location.pathname;
   return () => {

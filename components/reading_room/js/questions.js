@@ -1,23 +1,23 @@
 // The checklist beside the images: five states a finding, points a rating, one comment.
 
 const STATES = [
-  { value: "A", text: "A", means: "only in A", keys: ["a"] },
-  { value: "B", text: "B", means: "only in B", keys: ["b"] },
-  { value: "both", text: "both", means: "in both", keys: ["x"] },
-  { value: "neither", text: "none", means: "in neither", keys: ["n"] },
-  { value: "cannot", text: "?", means: "cannot be assessed", keys: ["q", "?"] },
+  { value: "A", keys: ["a"] },
+  { value: "B", keys: ["b"] },
+  { value: "both", keys: ["x"] },
+  { value: "neither", keys: ["n"] },
+  { value: "cannot", keys: ["q", "?"] },
 ];
 
 function findingRow(finding, answer) {
   const buttons = STATES.map((state) =>
     el("button", {
       type: "button", className: "state", tabIndex: -1, "aria-pressed": "false", "data-value": state.value,
-      "aria-label": `${finding.label}: ${state.means}`, title: `${state.means} (${state.keys[0]})`,
+      "aria-label": `${finding.label}: ${t(`state.${state.value}.means`)}`, title: `${t(`state.${state.value}.means`)} (${state.keys[0]})`,
       onclick: () => answer(state.value),
-    }, state.text),
+    }, t(`state.${state.value}`)),
   );
   const root = el("div", { className: "row finding", role: "group", tabIndex: -1, "aria-label": finding.label, "data-key": finding.key },
-    el("span", { className: "label" }, finding.label), el("div", { className: "states" }, ...buttons));
+    el("span", { className: "label", dir: "auto" }, finding.label), el("div", { className: "states" }, ...buttons));
   return {
     root, buttons, kind: "findings", key: finding.key, values: STATES.map((s) => s.value),
     byKey: (key) => STATES.find((s) => s.keys.includes(key))?.value,
@@ -29,13 +29,13 @@ function ratingRow(rating, answer) {
   const buttons = values.map((value) =>
     el("button", {
       type: "button", className: "point", tabIndex: -1, "aria-pressed": "false", "data-value": value,
-      "aria-label": `${rating.question}: ${value} of ${rating.points}`, onclick: () => answer(value),
+      "aria-label": `${rating.question}: ${t("questions.of", { value, points: rating.points })}`, onclick: () => answer(value),
     }, String(value)),
   );
   const root = el("div", { className: "row rating", role: "group", tabIndex: -1, "aria-label": rating.question, "data-key": rating.key },
-    el("span", { className: "label" }, rating.question),
+    el("span", { className: "label", dir: "auto" }, rating.question),
     el("div", { className: "points" }, ...buttons),
-    el("div", { className: "ends", "aria-hidden": "true" }, el("span", {}, rating.low), el("span", {}, rating.high)));
+    el("div", { className: "ends", "aria-hidden": "true" }, el("span", { dir: "auto" }, rating.low), el("span", { dir: "auto" }, rating.high)));
   return {
     root, buttons, kind: "ratings", key: rating.key, values,
     byKey: (key) => (/^[0-9]$/.test(key) ? values.find((v) => v === (key === "0" ? 10 : Number(key))) : undefined),
@@ -61,14 +61,14 @@ function makeQuestions(asked, { onAnswer, onComment }) {
     ...asked.findings.map((finding, i) => findingRow(finding, answerAt(i))),
     ...asked.ratings.map((rating, i) => ratingRow(rating, answerAt(asked.findings.length + i))),
   ];
-  const comment = el("textarea", { className: "comment", rows: 2, maxlength: 4000, placeholder: "Comment (optional)", "aria-label": "Comment (optional)", oninput: () => onComment(comment.value) });
+  const comment = makeComment(onComment);
   const heads = STATES.map((state) => el("kbd", {}, state.keys[0]));
-  const root = el("aside", { className: "questions", "aria-label": "Questions" },
-    el("div", { className: "heading" }, el("h2", {}, "Which findings do you see?"), el("div", { className: "states heads", "aria-hidden": "true" }, ...heads)),
+  const root = el("aside", { className: "questions", "aria-label": t("questions.label") },
+    el("div", { className: "heading" }, el("h2", {}, t("questions.heading")), el("div", { className: "states heads", "aria-hidden": "true" }, ...heads)),
     ...rows.slice(0, asked.findings.length).map((row) => row.root),
     el("div", { className: "gap" }),
     ...rows.slice(asked.findings.length).map((row) => row.root),
-    comment,
+    comment.root,
     el("p", { className: "note", role: "status", hidden: true }));
   const note = root.querySelector(".note");
 
@@ -121,7 +121,7 @@ function makeQuestions(asked, { onAnswer, onComment }) {
 
   return {
     root,
-    comment,
+    comment: comment.field,
     key,
     missing,
     answers: () => structuredClone(answers),
@@ -133,8 +133,7 @@ function makeQuestions(asked, { onAnswer, onComment }) {
         row.root.classList.remove("missing");
         row.buttons.forEach((button) => (button.disabled = locked));
       });
-      comment.value = answers.comment || "";
-      comment.disabled = locked;
+      comment.show(answers.comment, locked);
       note.hidden = true;
       go(Math.max(rows.findIndex((row) => answers[row.kind][row.key] === undefined), 0));
     },
@@ -145,9 +144,8 @@ function makeQuestions(asked, { onAnswer, onComment }) {
       const open = missing();
       open.forEach((row) => row.root.classList.add("missing"));
       note.hidden = !open.length;
-      const count = open.length === 1 ? "One question is" : `${open.length} questions are`;
-      const wayOut = open.some((row) => row.kind === "findings") ? " “?” is an answer too: it cannot be assessed." : "";
-      note.textContent = open.length ? `${count} still open.${wayOut}` : "";
+      const wayOut = open.some((row) => row.kind === "findings") ? ` ${t("questions.cannot_counts")}` : "";
+      note.textContent = open.length ? tn("questions.still_open", open.length) + wayOut : "";
       if (open.length) go(rows.indexOf(open[0]));
       return open.length > 0;
     },

@@ -1,7 +1,6 @@
 // One series: the case on the screen, the next one fetched ahead, the way back, and the answers on their way.
 
 const HINTS = [["drag", "window"], ["wheel", "zoom"], ["shift drag", "pan"], ["space", "flicker A/B"], ["i", "invert"], ["shift 1–5", "presets"], ["r", "reset"], ["h", "all keys"]];
-const clock = (iso) => new Date(iso).toLocaleTimeString("en-GB");
 const sameAnswers = (a, b) => JSON.stringify([a.findings, a.ratings, a.comment || ""].map(sortKeys)) === JSON.stringify([b.findings, b.ratings, b.comment || ""].map(sortKeys));
 const sortKeys = (value) => (typeof value === "string" ? value : Object.entries(value).sort());
 const EMPTY = { findings: {}, ratings: {}, comment: "" };
