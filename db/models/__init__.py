@@ -6,7 +6,7 @@ from .datasets import Dataset, Image, SkippedRow
 from .events import Event
 from .notebook import Entry
 from .runs import Counterfactual, Direction, Lease, Model, Run
-from .studies import Pair, Reading, Study, StudyReader, Trial
+from .studies import ExcludedPair, Pair, PlannedTrial, Reading, Study, StudyReader, StudyVersion, Trial
 
 __all__ = [
     "Account",
@@ -16,17 +16,20 @@ __all__ = [
     "Direction",
     "Entry",
     "Event",
+    "ExcludedPair",
     "Image",
     "Invitation",
     "Lease",
     "LoginSession",
     "Model",
     "Pair",
+    "PlannedTrial",
     "Reading",
     "Run",
     "SkippedRow",
     "Study",
     "StudyReader",
+    "StudyVersion",
     "Trial",
     "now",
 ]

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 
 from db.events import first_broken, record
-from db.models import Account, Base, Event, Image, Reading
-from db.session import open_database, session_of, upgrade
+from db.models import Account, Base, Event, Image, Reading, Trial
+from db.session import MIGRATIONS, open_database, session_of, upgrade
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -95,3 +97,50 @@ def test_times_come_back_with_their_zone(engine: sa.Engine) -> None:
 def test_images_have_no_room_for_patients() -> None:
     names = set(Image.__table__.columns.keys())
     assert not names & {"name", "path", "file_name", "patient_id", "birth_date", "study_date", "accession"}
+
+
+def test_a_study_of_the_first_schema_is_kept_on_the_way_up_and_down(tmp_path: Path) -> None:
+    opened = open_database(f"sqlite:///{tmp_path / 'old.sqlite'}")
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+
+    def go(step: Callable[[Config, str], None], revision: str) -> None:
+        with opened.begin() as connection:
+            config.attributes["connection"] = connection
+            step(config, revision)
+
+    go(command.upgrade, "0001")
+    with opened.begin() as connection:
+        for statement in OLD_STUDY:
+            connection.execute(sa.text(statement))
+    go(command.upgrade, "head")
+    with session_of(opened) as session:
+        trial, reading = session.scalars(sa.select(Trial)).one(), session.scalars(sa.select(Reading)).one()
+        assert (trial.purpose, trial.taken_over, trial.pair.kind, trial.pair.truth) == (
+            "counted", False, "counterfactual", None,
+        )  # fmt: skip
+        assert (reading.version, trial.pair.study.version, trial.pair.study.flow) == (1, 1, {})
+    go(command.downgrade, "0001")
+    with opened.connect() as connection:
+        assert connection.scalar(sa.text("SELECT count(*) FROM reading")) == 1
+        assert "purpose" not in {column["name"] for column in sa.inspect(connection).get_columns("trial")}
+    opened.dispose()
+
+
+OLD_STUDY = (
+    "INSERT INTO dataset (id, name, kind, meta, created_at) VALUES (1, 'D', 'phantom', '{}', '2026-01-01')",
+    "INSERT INTO account (id, login, display_name, role, may_run_code, active, created_at) "
+    "VALUES (1, 'a', 'A', 'reader', 0, 1, '2026-01-01')",
+    "INSERT INTO study (id, title, reader_title, state, protocol, seed, created_at) "
+    "VALUES (1, 'T', 'S', 'locked', '{}', 0, '2026-01-01')",
+    "INSERT INTO study_reader (id, study_id, account_id, label, simulated, invited_at) "
+    "VALUES (1, 1, 1, 'R1', 0, '2026-01-01')",
+    "INSERT INTO image (id, dataset_id, file_key, patient, split, labels, width, height, max_value, look, sha256, "
+    "meta) VALUES (1, 1, 'f', 'p', 'test', '[]', 8, 8, 255, 'approved', 'h', '{}')",
+    "INSERT INTO pair (id, study_id, arm, image_id, patient, original_key, counterfactual_key, sha256, width, height, "
+    "max_value, p_source, p_reconstruction, p_counterfactual, flipped, meta) "
+    "VALUES (1, 1, 'v1+', 1, 'p', 'o', 'c', 'h', 8, 8, 255, 0.1, 0.1, 0.9, 1, '{}')",
+    "INSERT INTO trial (id, study_reader_id, pair_id, position, original_side, token) VALUES (1, 1, 1, 0, 'A', 't')",
+    "INSERT INTO reading (id, trial_id, sequence, answers, complete, seconds, saved_at) "
+    "VALUES (1, 1, 1, '{}', 1, 2.0, '2026-01-01')",
+)
