@@ -3,9 +3,12 @@
 from .accounts import Account, Invitation, LoginSession
 from .base import Base, now
 from .datasets import Dataset, Image, SkippedRow
+from .desk import ReaderProfile, Rehearsal, StudyDesk, StudyMember
 from .events import Event
 from .notebook import Entry
+from .reference import Decision, DisputedCase, ReferenceAnswer
 from .runs import Counterfactual, Direction, Lease, Model, Run
+from .sittings import ScreenCheck, ViewingEvent
 from .studies import ExcludedPair, Pair, PlannedTrial, Reading, Study, StudyReader, StudyVersion, Trial
 
 __all__ = [
@@ -13,7 +16,9 @@ __all__ = [
     "Base",
     "Counterfactual",
     "Dataset",
+    "Decision",
     "Direction",
+    "DisputedCase",
     "Entry",
     "Event",
     "ExcludedPair",
@@ -24,12 +29,19 @@ __all__ = [
     "Model",
     "Pair",
     "PlannedTrial",
+    "ReaderProfile",
     "Reading",
+    "ReferenceAnswer",
+    "Rehearsal",
     "Run",
+    "ScreenCheck",
     "SkippedRow",
     "Study",
+    "StudyDesk",
+    "StudyMember",
     "StudyReader",
     "StudyVersion",
     "Trial",
+    "ViewingEvent",
     "now",
 ]

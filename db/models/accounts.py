@@ -11,7 +11,8 @@ from .base import Base, now
 
 
 class Account(Base):
-    """A person. `role` is "researcher" or "reader"; no password until an invitation has been taken up."""
+    """A person. `role` is "researcher", "reader" or "colleague" (who has a part in single studies, see `StudyMember`);
+    no password until an invitation has been taken up."""
 
     __tablename__ = "account"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -38,7 +39,8 @@ class LoginSession(Base):
 
 
 class Invitation(Base):
-    """A link that lets one reader set a password once. Opening it (GET) changes nothing; the POST uses it up."""
+    """A link that lets one reader set a password once. Opening it (GET) changes nothing; the POST uses it up.
+    `revoked_at`: the link was taken back, or a newer one was made in its place."""
 
     __tablename__ = "invitation"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -48,4 +50,5 @@ class Invitation(Base):
     created_at: Mapped[datetime] = mapped_column(default=now)
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
     account: Mapped[Account] = relationship()

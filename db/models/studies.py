@@ -170,8 +170,9 @@ class Reading(Base):
     """The whole state of a case as the reader sent it: append-only, the highest sequence counts.
 
     `answers`: {"findings": {key: "A"|"B"|"both"|"neither"|"cannot"}, "ratings": {key: int}, "comment": str}.
-    `seconds` is the time the case was in front of the reader, summed over visits. `version`: that of the study under
-    which the answer was given.
+    `seconds` is the time the case was in front of the reader, summed over visits, without `idle_seconds` (pauses
+    beyond what the protocol allows). `measures`: see `cfcore.study.measuring.checked_measures`. `version`: that of
+    the study under which the answer was given.
     """
 
     __tablename__ = "reading"
@@ -184,4 +185,6 @@ class Reading(Base):
     seconds: Mapped[float]
     saved_at: Mapped[datetime] = mapped_column(default=now)
     version: Mapped[int] = mapped_column(default=1)
+    idle_seconds: Mapped[float] = mapped_column(default=0.0)
+    measures: Mapped[dict[str, Any]] = mapped_column(default=dict)
     trial: Mapped[Trial] = relationship(back_populates="readings")
