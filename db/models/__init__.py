@@ -4,6 +4,7 @@ from .accounts import Account, Invitation, LoginSession
 from .base import Base, now
 from .datasets import Dataset, Image, SkippedRow
 from .desk import ReaderProfile, Rehearsal, StudyDesk, StudyMember
+from .elicitation import ElicitationReader, ElicitationRound, Proposal, QuestionTemplate
 from .events import Event
 from .notebook import Entry
 from .reference import Decision, DisputedCase, ReferenceAnswer
@@ -19,6 +20,8 @@ __all__ = [
     "Decision",
     "Direction",
     "DisputedCase",
+    "ElicitationReader",
+    "ElicitationRound",
     "Entry",
     "Event",
     "ExcludedPair",
@@ -29,6 +32,8 @@ __all__ = [
     "Model",
     "Pair",
     "PlannedTrial",
+    "Proposal",
+    "QuestionTemplate",
     "ReaderProfile",
     "Reading",
     "ReferenceAnswer",

@@ -189,9 +189,65 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id', name=op.f('pk_viewing_event')),
     sa.UniqueConstraint('trial_id', 'visit', 'number', name=op.f('uq_viewing_event_trial_id'))
     )
+    op.create_table('question_template',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('name', sa.String(), nullable=False),
+    sa.Column('content', sa.JSON(), nullable=False),
+    sa.Column('author', sa.String(), nullable=False),
+    sa.Column('created_at', db.models.base.UtcDateTime(timezone=True), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_question_template')),
+    sa.UniqueConstraint('name', name=op.f('uq_question_template_name'))
+    )
+    op.create_table('elicitation_round',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('study_id', sa.Integer(), nullable=False),
+    sa.Column('state', sa.String(), nullable=False),
+    sa.Column('asked', sa.String(), nullable=False),
+    sa.Column('pair_ids', sa.JSON(), nullable=False),
+    sa.Column('checklist', sa.JSON(), nullable=False),
+    sa.Column('digest', sa.String(), nullable=True),
+    sa.Column('opened_at', db.models.base.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('done_at', db.models.base.UtcDateTime(timezone=True), nullable=True),
+    sa.ForeignKeyConstraint(['study_id'], ['study.id'], name=op.f('fk_elicitation_round_study_id_study')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_elicitation_round')),
+    sa.UniqueConstraint('study_id', name=op.f('uq_elicitation_round_study_id'))
+    )
+    op.create_table('elicitation_reader',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('round_id', sa.Integer(), nullable=False),
+    sa.Column('account_id', sa.Integer(), nullable=False),
+    sa.Column('label', sa.String(), nullable=False),
+    sa.Column('token', sa.String(), nullable=False),
+    sa.Column('invited_at', db.models.base.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('submitted_at', db.models.base.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('confirmed', sa.String(), nullable=True),
+    sa.Column('objection', sa.String(), nullable=False),
+    sa.Column('answered_at', db.models.base.UtcDateTime(timezone=True), nullable=True),
+    sa.ForeignKeyConstraint(['account_id'], ['account.id'], name=op.f('fk_elicitation_reader_account_id_account')),
+    sa.ForeignKeyConstraint(['round_id'], ['elicitation_round.id'], name=op.f('fk_elicitation_reader_round_id_elicitation_round')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_elicitation_reader')),
+    sa.UniqueConstraint('round_id', 'account_id', name=op.f('uq_elicitation_reader_round_id')),
+    sa.UniqueConstraint('token', name=op.f('uq_elicitation_reader_token'))
+    )
+    op.create_table('proposal',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('reader_id', sa.Integer(), nullable=False),
+    sa.Column('label', sa.String(), nullable=False),
+    sa.Column('kind', sa.String(), nullable=False),
+    sa.Column('merged_into', sa.String(), nullable=True),
+    sa.Column('proposed_at', db.models.base.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('withdrawn_at', db.models.base.UtcDateTime(timezone=True), nullable=True),
+    sa.ForeignKeyConstraint(['reader_id'], ['elicitation_reader.id'], name=op.f('fk_proposal_reader_id_elicitation_reader')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_proposal'))
+    )
+    op.create_index('ix_proposal_reader_id', 'proposal', ['reader_id'])
 
 
 def downgrade() -> None:
+    op.drop_table('proposal')
+    op.drop_table('elicitation_reader')
+    op.drop_table('elicitation_round')
+    op.drop_table('question_template')
     op.drop_table('viewing_event')
     op.drop_table('screen_check')
     op.drop_table('adjudication')
