@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session, contains_eager
 from cfcore.images.encode import decode_png
 from db.events import record
 from db.models import Pair, Reading, Study, StudyReader, Trial, now
-from services.answers import AnswersRefused, checked, is_complete
+from services.answers import AnswersRefused, asked_of, checked, is_complete, occasion_of
 from services.workspace import Workspace, sha256
 
 SIDES = ("A", "B")
@@ -168,16 +168,6 @@ def progress(workspace: Workspace, account_id: int, series: str) -> dict[str, An
         }
 
 
-def questions(protocol: Mapping[str, Any]) -> dict[str, Any]:
-    """What readers are asked, the same for every case; without what only researchers know (main or secondary)."""
-    return {
-        "findings": [{"key": f["key"], "label": f["label"]} for f in protocol["findings"]],
-        "ratings": [
-            {name: r[name] for name in ("key", "question", "low", "high", "points")} for r in protocol["ratings"]
-        ],
-    }
-
-
 def geometry(pair: Pair, urls: dict[str, str]) -> dict[str, Any]:
     """What the viewer must know of a pair's pixels, the same for both sides; `urls` by side."""
     window = None
@@ -209,7 +199,7 @@ def case(workspace: Workspace, account_id: int, session_id: int, trial_token: st
             "position": trial.position,
             "total": total,
             "open": study.state == "locked",
-            "questions": questions(study.protocol),
+            "questions": asked_of(study.protocol, occasion_of(trial)),
             "pixels": geometry(pair, {side: f"/read/pixels/{token}/{side}" for side in SIDES}),
             "answers": last.answers if last else None,
             "sequence": last.sequence if last else 0,
@@ -289,7 +279,8 @@ def _save(
     with workspace.session() as session:
         trial, reader, study = _trial(session, account_id, trial_token)
         try:
-            clean = checked(answers, study.protocol)
+            occasion, pair = occasion_of(trial), trial.pair
+            clean = checked(answers, study.protocol, occasion, (pair.width, pair.height))
         except AnswersRefused as error:
             raise ReadingRefused(str(error), 422) from error
         # One look, so that no writer can come between "the same" and "a later one".
@@ -317,7 +308,7 @@ def _save(
             trial_id=trial.id,
             sequence=sequence,
             answers=clean,
-            complete=is_complete(clean, study.protocol),
+            complete=is_complete(clean, study.protocol, occasion),
             seconds=seconds,
             saved_at=now(),
         )

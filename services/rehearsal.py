@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 
 from cfcore.study.schedule import Trial, make_schedule
 from db.models import Pair, Study
-from services.reading import SIDES, ReadingRefused, geometry, questions, raw_pixels
+from services.answers import asked_of
+from services.reading import SIDES, ReadingRefused, geometry, raw_pixels
 from services.workspace import Workspace
 
 
@@ -57,7 +58,7 @@ def rehearsal_case(workspace: Workspace, study_id: int, position: int) -> dict[s
             "position": trial.position,
             "total": total,
             "open": True,
-            "questions": questions(study.protocol),
+            "questions": asked_of(study.protocol),
             "pixels": geometry(pair, {s: f"/rehearse/{study_id}/pixels/{position}/{s}" for s in SIDES}),
             "answers": None,
             "sequence": 0,
