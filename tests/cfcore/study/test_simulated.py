@@ -1,6 +1,7 @@
 """Simulated readers answer as set, and the statistics find in their answers what was put in."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from cfcore.study.agreement import gwet_ac, percent_agreement
@@ -10,7 +11,7 @@ from cfcore.study.readers import readers_table
 from cfcore.study.resampling import resample_patients
 from cfcore.study.schedule import make_schedule
 from cfcore.study.shaping import wide
-from cfcore.study.simulated import SimulatedReader, expected_agreement, simulate_study
+from cfcore.study.simulated import SimulatedReader, draw_truth, expected_agreement, simulate_study
 
 
 def study(readers, truth, seed=0, ratings=()):
@@ -54,6 +55,41 @@ def test_side_bias_shows_in_the_answers():
     assert a == pytest.approx(0.75, abs=0.04) and b == pytest.approx(0.25, abs=0.04)
 
 
+def test_bias_towards_an_answer_is_as_set():
+    _, decoded = study([SimulatedReader("a", 1.0, 1.0, favourite="both", answer_bias=0.3)], truths(4000, 0.5))
+    assert (decoded.answer == "both").mean() == pytest.approx(0.3, abs=0.02)
+
+
+def test_fatigue_makes_errors_grow_with_the_position():
+    reader = SimulatedReader("a", 0.9, 1.0, fatigue=0.5)
+    assert [reader.tired(0.9, x) for x in (0, 0.5, 1)] == pytest.approx([0.9, 0.8, 0.7])
+    _, decoded = study([reader], truths(6000, 1.0))
+    found = decoded.groupby(pd.cut(decoded.position.astype(int), 3)).in_counterfactual.mean().astype(float)
+    # Means over thirds of a line from 0.9 to 0.7.
+    assert list(found) == pytest.approx([0.9 - 0.2 / 6, 0.8, 0.7 + 0.2 / 6], abs=0.025)
+
+
+def test_a_reader_who_stops_leaves_the_rest_unread():
+    rows, _ = study([SimulatedReader("a", stops_after=7), SimulatedReader("b")], truths(20, 0.5))
+    assert sorted(row["position"] for row in rows if row["reader"] == "a") == list(range(7))
+    assert sum(row["reader"] == "b" for row in rows) == 20
+
+
+def test_truth_is_drawn_once_a_patient_and_appears_as_often_as_set():
+    pairs = {i: (("v1", "v2")[i % 2], i // 2) for i in range(8000)} | {"same": ("control", "p")}
+    rng = np.random.default_rng(0)
+    appears = {("v1", "ctr"): 0.6, ("control", "ctr"): 1.0}
+    truth = draw_truth(pairs, ["ctr", "older"], {"ctr": 0.25}, appears, rng, frozenset(["same"]))
+    assert all(truth[2 * i, "ctr"][0] == truth[2 * i + 1, "ctr"][0] for i in range(4000))
+    by_arm = {arm: [truth[p, "ctr"] for p, (a, _) in pairs.items() if a == arm] for arm in ("v1", "v2")}
+    assert np.mean([original for original, _ in by_arm["v1"]]) == pytest.approx(0.25, abs=0.02)
+    gained = {arm: np.mean([after - before for before, after in states]) for arm, states in by_arm.items()}
+    assert gained["v1"] == pytest.approx(0.75 * 0.6, abs=0.03) and gained["v2"] == 0
+    assert truth["same", "ctr"][0] == truth["same", "ctr"][1] and truth[0, "older"] == (False, False)
+    with pytest.raises(ValueError, match="prevalence of ctr is 2"):
+        draw_truth(pairs, ["ctr"], {"ctr": 2.0}, {}, rng)
+
+
 @pytest.mark.parametrize("agreement", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize("share", [0.0, 0.5])
 def test_known_agreement_is_recovered(agreement, share):
@@ -91,6 +127,10 @@ def test_faults_are_named():
         SimulatedReader("anna", side_bias=-2)
     with pytest.raises(ValueError, match="seconds"):
         SimulatedReader("anna", seconds=0)
+    with pytest.raises(ValueError, match="favourite of anna is “maybe”"):
+        SimulatedReader("anna", favourite="maybe")
+    with pytest.raises(ValueError, match="stops_after"):
+        SimulatedReader("anna", stops_after=-1)
     schedules = {"anna": make_schedule([1], "anna", 0)}
     with pytest.raises(ValueError, match="No truth for pair 1, finding “ctr”"):
         simulate_study([SimulatedReader("anna")], schedules, {}, ["ctr"], np.random.default_rng(0))
