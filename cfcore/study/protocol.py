@@ -9,11 +9,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from cfcore.rendering import DEFAULT_RENDERING, Rendering
+from cfcore.rendering import DEFAULT_RENDERING, Rendering, keeps_source
+from cfcore.study.analysis_plan import AnalysisPlan, plan_from, plan_problems
+from cfcore.study.design.choices import (
+    DEFAULT_DESIGN,
+    OPEN_GATE,
+    Control,
+    Design,
+    Gate,
+    Repeats,
+    Training,
+    choices_from,
+    design_problems,
+)
+from cfcore.study.questions import PRESENCE, SIDES, Question, questions_from, to_data, validate_questions
 
 Kind = Literal["main", "secondary"]
 Reference = Literal["original", "reconstruction"]
-Allocation = Literal["own patients", "same patients"]
+Allocation = Literal["own patients", "same patients", "rotated patients"]
 
 _KEY = re.compile(r"[a-z0-9][a-z0-9_]*")
 # What a reader must not learn from a title: the class the classifier was trained on, or where a pair comes
@@ -55,10 +68,23 @@ class Rating:
 
 @dataclass(frozen=True)
 class Arm:
-    """One direction or method under study, e.g. key "v17+", name "v17 +". Readers never see it."""
+    """One direction, method, degree or target class under study, e.g. key "v17+", name "v17 +". Readers never see it.
+
+    What is None is the study's: run (id), degree, rendering, target class; direction None is the run's direction
+    called `name`, if it has one.
+    """
 
     key: str
     name: str
+    run: int | None = None
+    direction: str | None = None
+    degree: float | None = None
+    rendering: Rendering | None = None
+    target: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.degree is not None:
+            object.__setattr__(self, "degree", float(self.degree))
 
 
 @dataclass(frozen=True)
@@ -69,7 +95,11 @@ class Protocol:
     degree: the fixed step d along every direction, used whether or not the class flips.
     rendering: how counterfactuals were drawn. reference: what stands on the original's side of a pair.
     n_per_arm: pairs in each arm. allocation: "own patients" gives every arm its own patients, "same patients"
-    shows the same patients under every arm (the paper's design, METHODS 1).
+    shows the same patients under every arm (the paper's design, METHODS 1), "rotated patients" moves groups of
+    patients through the arms by a Latin square over groups of readers, so that a reader meets a patient once.
+    controls, repeats, training, guess_share (of the pairs, at the end), gate, design: see `cfcore.study.design`.
+    analysis: what is fixed of the evaluation. questions: what else is asked, after
+    findings and ratings (`cfcore.study.questions`).
     """
 
     title: str
@@ -84,12 +114,33 @@ class Protocol:
     n_per_arm: int = 10
     allocation: Allocation = "own patients"
     notes: str = ""
+    questions: tuple[Question, ...] = ()
+    controls: tuple[Control, ...] = ()
+    repeats: Repeats | None = None
+    training: Training | None = None
+    guess_share: float = 0.0
+    gate: Gate = OPEN_GATE
+    design: Design = DEFAULT_DESIGN
+    analysis: AnalysisPlan | None = None
 
     def __post_init__(self) -> None:
         # One canonical form: a list or a tuple, a degree of 10 or of 10.0, must give one digest.
-        for name in ("findings", "ratings", "arms"):
+        for name in ("findings", "ratings", "arms", "questions", "controls"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         object.__setattr__(self, "degree", float(self.degree))
+        object.__setattr__(self, "guess_share", float(self.guess_share))
+
+    def degree_of(self, arm: Arm) -> float:
+        """The fixed step along the arm's direction."""
+        return self.degree if arm.degree is None else arm.degree
+
+    def rendering_of(self, arm: Arm) -> Rendering:
+        """How the arm's counterfactuals are drawn."""
+        return arm.rendering or self.rendering
+
+    def reference_of(self, arm: Arm) -> Reference:
+        """What stands on the original's side: always the original beside a rendering that keeps its detail."""
+        return "original" if keeps_source(self.rendering_of(arm)) else self.reference
 
 
 def _list(*rows: tuple[str, str, Kind]) -> tuple[Finding, ...]:
@@ -192,6 +243,27 @@ def _key_problems(protocol: Protocol) -> list[str]:
     return problems
 
 
+def _arm_problems(protocol: Protocol) -> list[str]:
+    problems = []
+    for arm in protocol.arms:
+        if arm.degree is not None and not (math.isfinite(arm.degree) and arm.degree > 0):
+            problems.append(f"The degree of arm “{arm.name}” is {arm.degree}: it must be a positive number.")
+        if arm.rendering is not None and arm.rendering not in get_args(Rendering):
+            problems.append(
+                f"The rendering “{arm.rendering}” of arm “{arm.name}” is unknown: use {', '.join(get_args(Rendering))}."
+            )
+    kinds = [
+        (a.run, a.direction or a.name, protocol.degree_of(a), protocol.rendering_of(a), a.target) for a in protocol.arms
+    ]
+    for kind in dict.fromkeys(kinds):
+        same = [arm.name for arm, other in zip(protocol.arms, kinds, strict=True) if other == kind]
+        if len(same) > 1 and protocol.allocation != "own patients":
+            problems.append(
+                f"The arms {' and '.join(f'“{name}”' for name in same)} show the very same pictures: keep one."
+            )
+    return problems
+
+
 def _rating_problems(rating: Rating) -> list[str]:
     problems = []
     if not 2 <= rating.points <= 11:
@@ -204,7 +276,7 @@ def _rating_problems(rating: Rating) -> list[str]:
 
 
 def validate(protocol: Protocol) -> list[str]:
-    """Everything that keeps the protocol from being locked, a sentence each with its remedy."""
+    """What is wrong with the protocol, a sentence each with its remedy; the plan of analysis apart."""
     problems = [] if protocol.title.strip() else ["The study has no title."]
     problems += _title_problems(protocol)
     if not protocol.findings:
@@ -213,9 +285,15 @@ def validate(protocol: Protocol) -> list[str]:
         problems.append("No finding is a main one: mark at least one as main.")
     if not protocol.arms:
         problems.append("The study has no arm: choose at least one eigenvector or method.")
+    problems += _arm_problems(protocol)
     problems += _key_problems(protocol)
     for rating in protocol.ratings:
         problems += _rating_problems(rating)
+    # A finding is answered by sides in a pair and by presence in a single image.
+    known: dict[str, tuple[str | int, ...]] = {f.key: (*SIDES, *PRESENCE[:2]) for f in protocol.findings}
+    known |= {r.key: tuple(range(1, r.points + 1)) for r in protocol.ratings}
+    problems += validate_questions(protocol.questions, known, [t for a in protocol.arms for t in (a.key, a.name)])
+    problems += design_problems(protocol)
     for name, allowed in (
         ("rendering", get_args(Rendering)),
         ("reference", get_args(Reference)),
@@ -243,8 +321,35 @@ def validate(protocol: Protocol) -> list[str]:
     return problems
 
 
+def lock_problems(protocol: Protocol) -> list[str]:
+    """`validate`, and what is missing of the primary analysis, which is fixed before the first reading."""
+    keys = ([item.key for item in items] for items in (protocol.findings, protocol.ratings, protocol.arms))
+    return validate(protocol) + plan_problems(protocol.analysis, *keys)
+
+
 def _canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+# What every protocol holds, and every later field only where it differs from its default: older digests hold.
+_FIRST = frozenset(
+    (
+        *("title", "reader_title", "findings", "ratings", "arms", "degree", "rendering", "reference", "seed"),
+        *("n_per_arm", "allocation", "notes"),
+    )
+)
+
+
+def _plain(protocol: Protocol) -> dict[str, Any]:
+    """The protocol as JSON values, fields that came later only where they are used."""
+    data = dataclasses.asdict(protocol)
+    for field in dataclasses.fields(protocol):
+        if field.name not in _FIRST and getattr(protocol, field.name) == field.default:
+            del data[field.name]
+    if protocol.questions:
+        data["questions"] = [to_data(question) for question in protocol.questions]
+    data["arms"] = [{name: value for name, value in arm.items() if value is not None} for arm in data["arms"]]
+    return data
 
 
 def canonical_json(protocol: Protocol) -> str:
@@ -252,12 +357,12 @@ def canonical_json(protocol: Protocol) -> str:
 
     Raises ValueError for a degree that is not finite (JSON has no such number).
     """
-    return _canonical(dataclasses.asdict(protocol))
+    return _canonical(_plain(protocol))
 
 
 def digest(protocol: Protocol, extra: Mapping[str, Any] | None = None) -> str:
     """SHA-256 (64 hex digits) of the protocol and of `extra`, JSON values such as hashes of images."""
-    text = _canonical({"protocol": dataclasses.asdict(protocol), "extra": dict(extra or {})})
+    text = _canonical({"protocol": _plain(protocol), "extra": dict(extra or {})})
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -269,6 +374,7 @@ def from_json(text: str) -> Protocol:
             raise ValueError(f"expected an object, found {type(data).__name__}")
         lists = (("findings", Finding), ("ratings", Rating), ("arms", Arm))
         items = {name: tuple(kind(**item) for item in data.get(name, ())) for name, kind in lists}
-        return Protocol(**{**data, **items})
+        later = choices_from(data) | {"analysis": plan_from(data.get("analysis"))}
+        return Protocol(**{**data, **items, **later, "questions": questions_from(data.get("questions", ()))})
     except (TypeError, ValueError) as error:
         raise ValueError(f"This is not a study protocol: {error}. Export it again from Studies.") from error
