@@ -11,10 +11,10 @@ import sqlalchemy as sa
 
 from cfcore.images.phantom import Factors, Measurement, measure_batch
 from cfcore.study.simulated import SimulatedReader, Truth, expected_agreement
-from db.models import Image, Pair, Study
+from db.models import Image, Study
 from services.images import pad_to_square
 from services.pairs import pair_units
-from services.study_views import pair_view, protocol_of
+from services.study_views import PairView, pair_view, protocol_of
 from services.workspace import Workspace
 
 CHUNK = 8
@@ -130,7 +130,9 @@ def truth_of(workspace: Workspace, study_id: int) -> Truth:
     truth: dict[tuple[str | int, str], tuple[bool, bool]] = {}
     for start in range(0, len(pairs), CHUNK):
         chunk = pairs[start : start + CHUNK]
-        for pair, (original, moved) in zip(chunk, _measured(workspace, chunk), strict=True):
+        for pair, (original, moved) in zip(
+            chunk, measured_sides(workspace, [pair_view(pair) for pair in chunk]), strict=True
+        ):
             factors = _factors(metas[pair.image_id])
             for finding in findings:
                 rule = RULES[finding.key]
@@ -148,8 +150,9 @@ def judged(rule: Rule, original: Measurement, moved: Measurement) -> tuple[bool,
     return before >= rule.level, after >= rule.level or after - before >= rule.change
 
 
-def _measured(workspace: Workspace, pairs: Sequence[Pair]) -> list[tuple[Measurement, Measurement]]:
-    units = [pad_to_square(unit) for pair in pairs for unit in pair_units(workspace, pair_view(pair))]
+def measured_sides(workspace: Workspace, pairs: Sequence[PairView]) -> list[tuple[Measurement, Measurement]]:
+    """Of every pair the original and the counterfactual, measured; sides of all pairs of one size in pixels."""
+    units = [pad_to_square(unit) for pair in pairs for unit in pair_units(workspace, pair)]
     found = measure_batch(np.stack(units))
     return list(zip(found[::2], found[1::2], strict=True))
 

@@ -20,6 +20,7 @@ from services.log import log_event
 from services.notebook import export_entries
 from services.pairs import pair_units
 from services.pictures import thumbnail_png
+from services.result_truth import truth_for_report
 from services.results import Case, StudyResults, results
 from services.runs import RunRefused, run_view, versions
 from services.study_views import StudyView
@@ -53,6 +54,7 @@ def write_report(workspace: Workspace, study_id: int, *, actor: str = "system") 
         versions=_versions(workspace, study),
         limitations=limitations(found),
         interim=found.interim,
+        true_factors=truth.effects if (truth := truth_for_report(workspace, found)) else (),
     )
     log_event(workspace, actor, "report written", f"study {study_id}", readings=found.headline.readings_done)
     return study_report(content, max_bytes=MAX_BYTES)

@@ -23,7 +23,7 @@ from services.workspace import Workspace
 if TYPE_CHECKING:
     from cfcore.engines.base import Engine
 
-KINDS = ("explain", "train classifier", "train stylex")
+KINDS = ("explain", "train classifier", "train stylex", "measure")
 MOST_IMAGES = 5000
 PACKAGES = ("cfreader", "torch", "monai", "numpy", "scipy", "safetensors", "pillow", "pydicom")
 
@@ -173,6 +173,8 @@ def start_run(
         generator = _model(session, generator_id, None)
         if kind == "explain":
             _check_explain(session, ExplainSettings.of(settings), dataset, classifier, generator)
+        elif kind == "measure":
+            _check_measure(settings)
         elif kind == "train stylex" and classifier is None:
             raise RunRefused("StylEx is trained against a classifier: choose one")
         run = Run(
@@ -201,6 +203,12 @@ def _model(session: Session, model_id: int | None, kind: str | None) -> Model | 
     if kind is not None and model.kind != kind:
         raise RunRefused(f"the model {model.name} is a {model.kind}, not a {kind}: choose another")
     return model
+
+
+def _check_measure(settings: dict[str, Any]) -> None:
+    from services.result_truth import MeasureSettings
+
+    MeasureSettings.of(settings)
 
 
 def _check_explain(

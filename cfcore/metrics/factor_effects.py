@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -142,3 +143,35 @@ def reveals(
     mean = float(np.mean(ranks)) if ranks else None
     yes = appears.value is not None and appears.value >= share and mean is not None and mean >= correlation
     return Revealed(appears, mean, bool(yes))
+
+
+@dataclass(frozen=True)
+class EffectOf:
+    """What one direction does to the phantom's factors.
+
+    Attributes:
+        direction: its name. rank: from 1, in the order given. effect: by factor (`cfcore.metrics.phantom_factors`).
+        pacemaker: whether it makes one appear.
+    """
+
+    direction: str
+    rank: int
+    effect: DirectionEffect
+    pacemaker: Revealed
+
+
+def as_stored(found: EffectOf) -> dict[str, Any]:
+    """Plain values for JSON; `from_stored` reads them back."""
+    return asdict(found)
+
+
+def from_stored(stored: Mapping[str, Any]) -> EffectOf:
+    """The inverse of `as_stored`. Raises KeyError or TypeError for anything else."""
+    effect, device = stored["effect"], stored["pacemaker"]
+    factors = tuple(FactorEffect(**one | {"change": Estimate(**one["change"])}) for one in effect["effects"])
+    return EffectOf(
+        stored["direction"],
+        stored["rank"],
+        DirectionEffect(**effect | {"effects": factors}),
+        Revealed(**device | {"appears": Estimate(**device["appears"])}),
+    )

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cfcore.images.phantom import Measurement, measure_batch
+from cfcore.metrics.factor_names import LABELS
 
 Array = npt.NDArray[np.float64]
 
@@ -15,19 +16,6 @@ Array = npt.NDArray[np.float64]
 SIDES: Mapping[str, tuple[str, str]] = {
     "effusion": ("effusion_left", "effusion_right"),
     "atelectasis": ("atelectasis_left", "atelectasis_right"),
-}
-LABELS: Mapping[str, str] = {
-    "cardiothoracic_ratio": "Cardiothoracic ratio",
-    "effusion": "Effusion, both sides (share of the height)",
-    "mediastinal_shift": "Mediastinal shift (half-widths)",
-    "atelectasis": "Atelectasis, both sides",
-    "opacity": "Opacity",
-    "lucency": "Lucency",
-    "congestion": "Congestion",
-    "barrel": "Barrel-shaped thorax",
-    "build": "Build",
-    "age": "Age (years)",
-    "device": "Pacemaker (score)",
 }
 FACTORS = tuple(LABELS)
 # Standard deviation of the measured values over 1,200 phantoms, 400 of each pathology's data set (seed 63, 64 px).

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from cfcore.metrics.factor_effects import EffectOf
 from cfcore.study.findings import Headline
 from cfcore.study.protocol import Protocol
 
@@ -60,7 +61,7 @@ class ReportContent:
     report was made. findings, per_reader, readers, ratings: from `findings_table`, `per_reader`,
     `readers_table`, `ratings_table`. pairs_of_readers: from `cohen_pairs` over (pair, finding), if wanted.
     simulated: labels of readers that are programs. versions: name -> version or hash. limitations: sentences
-    of the study's own.
+    of the study's own. true_factors: what each arm really moves, where the images are phantoms.
     """
 
     protocol: Protocol
@@ -79,3 +80,4 @@ class ReportContent:
     versions: Mapping[str, str] = field(default_factory=dict)
     limitations: Sequence[str] = ()
     interim: bool = False
+    true_factors: Sequence[EffectOf] = ()

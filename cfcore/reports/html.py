@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from cfcore.reports.colours import DISAGREE, css, ink, shade
 from cfcore.reports.content import ReportCase, ReportContent, ReportEntry
+from cfcore.reports.factors import section as factors_section
 from cfcore.reports.figures import COEFFICIENT_NAMES
 from cfcore.reports.footnotes import Footnotes
 from cfcore.reports.markup import safe_html
@@ -344,6 +345,7 @@ def _render(content: ReportContent, pictures: _Pictures) -> str:
         short_digest=f"sha256 {content.digest[:4]}…{content.digest[-4:]}"
         if len(content.digest) == 64
         else content.digest,
+        true_factors=Markup(factors_section(content.true_factors)),
         notes={name: collected.items() for name, collected in notes.items()},
         limitations=[*content.limitations, *LIMITATIONS],
         resamples=RESAMPLES,

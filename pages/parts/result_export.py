@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.parts import layout
+from pages.parts.result_truth import truth_download
 from pages.parts.who import actor, workspace
 from services.notebook import EntryRefused, keep
 from services.reporting import export_codebook, export_csv, export_ratings, file_stem, write_report
@@ -75,6 +76,7 @@ def export_tab(found: StudyResults) -> None:
             "Codebook (CSV)", lambda: export_codebook(workspace(), study.id), f"{stem}-codebook.csv", "text/csv",
             on_click="ignore", icon=":material/menu_book:",
         )  # fmt: skip
+    truth_download(found)
     if found.simulated:
         layout.html(
             f"<span class=muted>Readers {layout.escape(', '.join(found.simulated))} are simulated; "

@@ -13,6 +13,7 @@ from cfcore.reports.numbers import decimal, number, percent, spread, with_spread
 from cfcore.wording import counted, direction_name, duration
 from pages.parts import layout
 from pages.parts.heat import heat_table
+from pages.parts.result_truth import study_truth
 from services.results import StudyResults
 
 
@@ -71,6 +72,7 @@ def findings_tab(found: StudyResults) -> None:
         )
     with st.expander("All numbers", icon=":material/table_rows:"):
         all_numbers(found.findings.assign(arm_name=found.findings["arm"].map(dict(arms_of(found)))))
+    study_truth(found)
 
 
 def all_numbers(table: pd.DataFrame) -> None:

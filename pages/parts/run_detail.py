@@ -10,7 +10,8 @@ import streamlit as st
 
 from cfcore.wording import counted, direction_name, duration
 from pages.parts import layout
-from pages.parts.run_state import ACTIVE, ENGINE_TITLES, KINDS, controls, state_line
+from pages.parts.result_truth import measured, run_truth
+from pages.parts.run_state import ACTIVE, ENGINE_TITLES, TITLES, controls, state_line
 from pages.parts.who import actor, day, workspace
 from services.gallery import GalleryPair, gallery, grid, losses, pair_picture
 from services.notebook import EntryRefused, keep
@@ -33,7 +34,7 @@ def run_page(view: RunView) -> None:
                 )
             keep_button(view)
     subtitle = [
-        KINDS.get(view.kind, view.kind) if view.engine is None else ENGINE_TITLES.get(view.engine, view.engine),
+        TITLES.get(view.kind, view.kind) if view.engine is None else ENGINE_TITLES.get(view.engine, view.engine),
         view.dataset or "",
         view.classifier or "",
         f"started {day(view.started_at)}" if view.started_at else "",
@@ -66,6 +67,8 @@ def following(run_id: int) -> None:
 def body(view: RunView) -> None:
     if view.kind == "explain":
         explained(view)
+    elif view.kind == "measure":
+        measured(view)
     else:
         trained(view)
 
@@ -99,6 +102,7 @@ def explained(view: RunView) -> None:
                 ],
                 numbers=(0, 2, 3),
             )
+    run_truth(view)
     pairs(view)
 
 

@@ -37,6 +37,10 @@ def job_of(kind: str) -> Job:
         from services.training import train_stylex
 
         return train_stylex
+    if kind == "measure":
+        from services.worker.measure import measure_run
+
+        return measure_run
     raise ValueError(f"no worker knows how to do a run of kind {kind!r}")
 
 
