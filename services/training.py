@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import shlex
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 import torch
 from torch import Tensor
 
+from cfcore.classifiers.base import Classifier
 from cfcore.classifiers.store import build_classifier, save_classifier
 from cfcore.classifiers.training import ClassifierTask, Evaluation, evaluate, predict
 from cfcore.engines.base import Progress
@@ -41,6 +43,7 @@ STYLEX_DEFAULTS: dict[str, Any] = LOOP_DEFAULTS | {
     "recipe": "reconstruct",
     "losses": {},
     "networks": {},
+    "shared": [],
     "start_from": None,
 }
 CODES = 512
@@ -116,7 +119,8 @@ def train_classifier(workspace: Workspace, run: Run, progress: Progress) -> int:
     classifier.eval()
     quality = {split: quality_of(classifier, data[split]) for split in ("val", "test")}
     path, folder = new_folder(workspace)
-    card = _card(workspace, run, settings, len(data["train"].images)) | {
+    card = _card(workspace, run, settings) | {
+        "images_seen": len(data["train"].images),
         "name": run.name,
         "val": asdict(quality["val"]),
         "test": asdict(quality["test"]),
@@ -154,56 +158,126 @@ def train_stylex(workspace: Workspace, run: Run, progress: Progress) -> int:
 
     `run.settings`: positive, negative (labels, as for the classifier; by default the classifier's own classes),
     iterations, batch (16), recipe (a key of RECIPES), losses (fields of StylExTraining that differ from the recipe's),
-    networks (fields of StylExConfig), start_from (id of a generator to go on from), and those of the loop.
+    networks (fields of StylExConfig), start_from (id of a generator to go on from), shared (further pairs
+    {"dataset_id", "classifier_id"} that share the generator; each gets a model of the same weights), and those of the
+    loop.
     """
     settings = STYLEX_DEFAULTS | run.settings
     if settings["recipe"] not in RECIPES:
         raise ValueError(f"no recipe {settings['recipe']!r}; there are {', '.join(RECIPES)}")
     assert run.dataset_id is not None and run.classifier_id is not None
-    classifier = load_classifier(workspace, run.classifier_id)
-    if len(classifier.size) != 2 or classifier.size[0] != classifier.size[1]:
-        raise ValueError(
-            f"StylEx draws squares, the classifier takes {classifier.size}: choose one with a square input"
-        )
-    negative, positive = classifier.class_names[0], classifier.class_names[1]
-    positive, negative_label = settings.get("positive") or positive, settings.get("negative")
-    size = classifier.size[0]
-    data = {
-        split: load_split(workspace, run.dataset_id, split, size, positive, negative_label)
-        for split in ("train", "test")
-    }
+    first = Material.of(
+        workspace, run.dataset_id, run.classifier_id, 0, settings.get("positive"), settings.get("negative")
+    )
+    materials = [first]
+    for pair in settings["shared"]:
+        row = materials[-1].rows[-1] + 1
+        materials.append(Material.of(workspace, pair["dataset_id"], pair["classifier_id"], row))
+        if materials[-1].size != first.size:
+            raise ValueError(f"classifiers that share a generator need one input size, not {first.size} px and others")
     torch.manual_seed(run.seed)
     generator = torch.Generator().manual_seed(run.seed)
-    model = StylEx(StylExConfig(**({"size": size, "classes": len(classifier.class_names)} | settings["networks"])))
-    recipe = replace(RECIPES[settings["recipe"]], **settings["losses"])
-    task = StylExTask(model, classifier, recipe, generator, iterations=int(settings["iterations"]))
+    networks = {"size": first.size, "classes": sum(len(m.rows) for m in materials)} | settings["networks"]
+    model = StylEx(StylExConfig(**networks))
+    recipe = RECIPES[settings["recipe"]]
+    if settings["start_from"] is not None:
+        recipe = replace(recipe, classifier_from=0)  # its pictures are worth C's judgement already
+    recipe = replace(recipe, **settings["losses"])
+    classifiers = [m.classifier for m in materials]
+    task = StylExTask(model, classifiers, recipe, generator, iterations=int(settings["iterations"]))
     if settings["start_from"] is not None:
         task.begin_with(generator_folder(workspace, settings["start_from"]))
+    images = torch.cat([m.train.images for m in materials])
     if recipe.match_codes:
-        task.match_codes(data["train"].images)
-    batches = Batches(data["train"].images, data["train"].labels, int(settings["batch"]), generator)
+        task.match_codes(images)
+    labels = torch.cat([m.train.labels + m.rows[0] for m in materials])
+    batches = Batches(images, labels, int(settings["batch"]), generator)
     if settings["patience"] is not None:
-        task.held_out_images = load_split(workspace, run.dataset_id, "val", size, positive, negative_label).images
+        task.held_out_images = first.split("val").images
     losses = _train(workspace, run, task, batches, settings, progress)
     adversarial = int(losses[-1]["iteration"]) > recipe.adversarial_from
     if not adversarial:
-        task.match_codes(data["train"].images)
-    quality = reconstruction_quality(task.average, classifier, data["test"].images)
+        task.match_codes(images)
+    seen: dict[str, float] = {"images_seen": int(losses[-1]["iteration"]) * int(settings["batch"])}
+    seen["hours"] = round(losses[-1]["seconds"] / 3600, 2)
+    stored = [_store(workspace, run, settings, task, material, seen, adversarial) for material in materials]
+    model_id, quality = stored[0]
+    _finish(workspace, run, losses, {"model_id": model_id, "model_ids": [one[0] for one in stored]} | quality)
+    return model_id
+
+
+@dataclass(frozen=True)
+class Material:
+    """A data set and the classifier that is explained on it; `rows`: its classes among all of a shared generator."""
+
+    workspace: Workspace
+    dataset_id: int
+    classifier_id: int
+    classifier: Classifier
+    positive: str
+    negative: str | None
+    rows: tuple[int, ...]
+    train: Split
+
+    @classmethod
+    def of(
+        cls,
+        workspace: Workspace,
+        dataset_id: int,
+        classifier_id: int,
+        row: int,
+        positive: str | None = None,
+        negative: str | None = None,
+    ) -> Material:
+        """Raises ValueError where the classifier does not take squares, or no image carries its label."""
+        classifier = load_classifier(workspace, classifier_id)
+        if len(classifier.size) != 2 or classifier.size[0] != classifier.size[1]:
+            raise ValueError(
+                f"StylEx draws squares, the classifier takes {classifier.size}: choose one with a square input"
+            )
+        positive = positive or classifier.class_names[1]
+        rows = tuple(range(row, row + len(classifier.class_names)))
+        train = load_split(workspace, dataset_id, "train", classifier.size[0], positive, negative)
+        return cls(workspace, dataset_id, classifier_id, classifier, positive, negative, rows, train)
+
+    @property
+    def size(self) -> int:
+        return self.classifier.size[0]
+
+    def split(self, name: str) -> Split:
+        return load_split(self.workspace, self.dataset_id, name, self.size, self.positive, self.negative)
+
+
+def _store(
+    workspace: Workspace,
+    run: Run,
+    settings: dict[str, Any],
+    task: StylExTask,
+    material: Material,
+    seen: dict[str, float],
+    adversarial: bool,
+) -> tuple[int, dict[str, float]]:
+    """The trained generator as a model of one classifier; its id and its quality on the test split."""
+    own = copy.deepcopy(task.average)
+    own.keep_classes(material.rows)
+    quality = reconstruction_quality(own, material.classifier, material.split("test").images)
     path, folder = new_folder(workspace)
-    card = _card(workspace, run, settings, int(losses[-1]["iteration"]) * int(settings["batch"])) | {
-        "name": run.name,
-        "classes": [negative, positive],
+    names = material.classifier.class_names
+    card = _card(workspace, run, settings, material) | seen
+    card |= {
+        "name": run.name if not settings["shared"] else f"{card['classifier']}, StylEx",
+        "classes": [names[0], material.positive],
         "test": quality,
-        "hours": round(losses[-1]["seconds"] / 3600, 2),
         "started_from": None,
-        "code_scale": task.average.code_scale(data["train"].images[:CODES].float() / 255),
+        "code_scale": task.average.code_scale(material.train.images[:CODES].float() / 255),
     }
+    if settings["shared"]:
+        card["class_rows"] = list(material.rows)
     if settings["start_from"] is not None:
         card |= _sum_of_trainings(card, read_card(generator_folder(workspace, settings["start_from"])))
     save_stylex(folder, task.average, card, task.discriminator if adversarial else None)
-    model_id = add_model(workspace, run.name, path, classifier_id=run.classifier_id, dataset_id=run.dataset_id)
-    _finish(workspace, run, losses, {"model_id": model_id} | quality)
-    return model_id
+    ids = {"classifier_id": material.classifier_id, "dataset_id": material.dataset_id}
+    return add_model(workspace, card["name"], path, **ids), quality
 
 
 def _sum_of_trainings(card: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
@@ -220,25 +294,36 @@ LOOP_OPTIONS = ("accumulate", "precision", "patience")
 
 
 def _command(run: Run, dataset: str, settings: dict[str, Any]) -> str:
-    """The command line that repeats a training; changed losses or networks it cannot say, the card's settings do."""
+    """The command line that repeats a training; changed losses or widths it cannot say, the card's settings do."""
     options = {"dataset": dataset, "name": run.name}
     options |= {key: settings[key] for key in OPTIONS if settings.get(key) is not None}
     options |= {key: settings[key] for key in LOOP_OPTIONS if settings[key] != LOOP_DEFAULTS[key]}
-    words = (f"--{key.replace('_', '-')} {shlex.quote(str(value))}" for key, value in options.items())
+    words = [f"--{key.replace('_', '-')} {shlex.quote(str(value))}" for key, value in options.items()]
+    words += [f"--share {shlex.quote(pair)}" for pair in settings.get("shared", [])]
+    if settings.get("networks", {}).get("encoder_passes", 1) != 1:
+        words.append(f"--encoder-passes {settings['networks']['encoder_passes']}")
     return f"cfreader {run.kind} {' '.join(words)} --seed {run.seed}"
 
 
-def _card(workspace: Workspace, run: Run, settings: dict[str, Any], images: int) -> dict[str, Any]:
+def _card(workspace: Workspace, run: Run, settings: dict[str, Any], material: Material | None = None) -> dict[str, Any]:
+    """What is said of every trained model; `material`: of which pair, where several share the training."""
     with workspace.session() as session:
         dataset = session.get_one(Dataset, run.dataset_id)
         ids = {"classifier": run.classifier_id, "start_from": settings.get("start_from")}
-        names = {key: session.get_one(Model, id).name for key, id in ids.items() if id is not None}
+        names: dict[str, Any] = {key: session.get_one(Model, id).name for key, id in ids.items() if id is not None}
+        names["shared"] = [
+            f"{session.get_one(Dataset, pair['dataset_id']).name}:{session.get_one(Model, pair['classifier_id']).name}"
+            for pair in settings.get("shared", [])
+        ]
+        command = _command(run, dataset.name, settings | names)
+        if material is not None:
+            dataset = session.get_one(Dataset, material.dataset_id)
+            names["classifier"] = session.get_one(Model, material.classifier_id).name
     return {
-        "command": _command(run, dataset.name, settings | names),
+        "command": command,
         **({"classifier": names["classifier"]} if "classifier" in names else {}),
         "dataset": dataset.name,
         "dataset_meta": dataset.meta,
-        "images_seen": images,
         "settings": settings,
         "seed": run.seed,
         "versions": versions(),

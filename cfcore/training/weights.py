@@ -35,18 +35,23 @@ def _stored(name: str, tensor: Tensor, half: bool) -> Tensor:
 
 
 def load_weights(folder: Path, module: nn.Module) -> None:
-    """Fill `module` from `folder`.
+    """Fill `module` from `folder`. Raises ValueError as `load_tensors` and `fill` do."""
+    fill(module, load_tensors(folder))
 
-    Raises:
-        ValueError: the file is missing, damaged, or belongs to another architecture; says which tensors differ.
-    """
+
+def load_tensors(folder: Path) -> dict[str, Tensor]:
+    """The tensors of a model folder by name. Raises ValueError where the file is missing or damaged."""
     path = folder / WEIGHTS
     if not path.exists():
         raise ValueError(f"no {WEIGHTS} in the model folder: train the model or restore the file")
     try:
-        tensors = load_file(str(path))
+        return load_file(str(path))
     except SafetensorError as error:
         raise ValueError(f"{WEIGHTS} is damaged ({error}): restore it or train again") from error
+
+
+def fill(module: nn.Module, tensors: dict[str, Tensor]) -> None:
+    """Give `module` these tensors. Raises ValueError, with the first that differs, where they are another network's."""
     expected = module.state_dict()
     wrong = sorted(set(expected) ^ set(tensors)) or sorted(
         name for name, tensor in tensors.items() if tensor.shape != expected[name].shape

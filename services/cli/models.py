@@ -96,6 +96,13 @@ def train_stylex(
         ),
     ] = "reconstruct",
     start_from: Annotated[str | None, typer.Option(help="Name of a generator to go on from.")] = None,
+    share: Annotated[
+        list[str] | None,
+        typer.Option(help="DATASET:CLASSIFIER that shares the generator; may be given several times."),
+    ] = None,
+    encoder_passes: Annotated[
+        int, typer.Option(help="2: the encoder looks again at what its first reconstruction misses.")
+    ] = 1,
     accumulate: Accumulate = 1,
     precision: Precision = "32-true",
     patience: Patience = None,
@@ -116,6 +123,8 @@ def train_stylex(
         "seconds": seconds,
         "recipe": recipe,
         "start_from": begin,
+        "networks": {} if encoder_passes == 1 else {"encoder_passes": encoder_passes},
+        "shared": [_shared(opened, pair) for pair in share or ()],
         "accumulate": accumulate,
         "precision": precision,
         "patience": patience,
@@ -134,6 +143,20 @@ def train_stylex(
     figures = {key: view.result[key] for key in ("l1", "ssim", "agreement")}
     text = ", ".join(f"{key} {value:.3f}" for key, value in figures.items())
     say({"run": view.id, "model": view.result["model_id"], "seconds": view.seconds} | figures, json, text)
+
+
+def _shared(workspace: Workspace, pair: str) -> dict[str, int]:
+    """Ids of "DATASET:CLASSIFIER"."""
+    from services.datasets import dataset_named
+    from services.models import model_named
+
+    dataset, found, classifier = pair.partition(":")
+    if not found:
+        raise ValueError(f"--share takes DATASET:CLASSIFIER, not {pair!r}")
+    return {
+        "dataset_id": dataset_named(workspace, dataset).id,
+        "classifier_id": model_named(workspace, classifier, "classifier").id,
+    }
 
 
 Split = Annotated[str, typer.Option(help="Split that is measured: test, val or train.")]

@@ -44,18 +44,44 @@ class Trunk(nn.Module):
         return self.blocks(activate(self.start(images * 4 - 2)))
 
 
-class Encoder(nn.Module):
-    """D's trunk without minibatch-stddev and one linear layer to w (METHODS 1)."""
+DIFFERENCE_GAIN = 4.0
 
-    def __init__(self, size: int, channels: dict[int, int], width: int) -> None:
+
+class Encoder(nn.Module):
+    """D's trunk without minibatch-stddev and one linear layer to w (METHODS 1).
+
+    With `passes` = 2 the trunk has a second input, what a first reconstruction misses, and a second linear layer that
+    corrects w by it (after ReStyle: Alaluf et al., ICCV 2021). In the first pass nothing is missed yet.
+    """
+
+    def __init__(self, size: int, channels: dict[int, int], width: int, passes: int = 1) -> None:
         super().__init__()
-        self.trunk = Trunk(size, channels)
+        self.passes = passes
+        self.trunk = Trunk(size, channels, passes)
         self.conv = EqualConv(channels[4], channels[4], 3)
         self.linear = EqualLinear(channels[4] * 16, width)
+        if passes == 2:
+            self.correction = EqualLinear(channels[4] * 16, width)
+            nn.init.zeros_(self.correction.weight)
+
+    @property
+    def heads(self) -> list[EqualLinear]:
+        """The layers whose sum is w."""
+        return [self.linear, self.correction] if self.passes == 2 else [self.linear]
+
+    def _features(self, images: Tensor) -> Tensor:
+        return activate(self.conv(self.trunk(images))).flatten(1)
 
     def forward(self, images: Tensor) -> Tensor:
-        """(n, 1, size, size) in [0, 1] to (n, width)."""
-        return self.linear(activate(self.conv(self.trunk(images))).flatten(1))
+        """(n, 1, size, size) in [0, 1] to (n, width): the first pass."""
+        if self.passes == 2:
+            images = torch.cat([images, torch.full_like(images, 0.5)], dim=1)
+        return self.linear(self._features(images))
+
+    def correct(self, images: Tensor, drawn: Tensor) -> Tensor:
+        """What to add to the first pass' w, (n, width), given its (n, 1, size, size) reconstructions."""
+        missed = 0.5 + DIFFERENCE_GAIN * (images - drawn)
+        return self.correction(self._features(torch.cat([images, missed], dim=1)))
 
 
 class Discriminator(nn.Module):

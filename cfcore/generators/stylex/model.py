@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as MappingABC
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from cfcore.training.weights import freeze, load_weights, read_card, save_weights
+from cfcore.training.weights import fill, freeze, load_tensors, load_weights, read_card, save_weights
 
 from .critic import Discriminator, Encoder
 from .synthesis import Mapping, Synthesis
@@ -29,6 +30,7 @@ class StylExConfig:
 
     Attributes:
         size: pixels. width: length of w. condition: length of the label embedding. classes: of the classifier.
+        encoder_passes: 1, the paper's encoder; 2: it looks again at what its first reconstruction misses.
         channels: feature channels of the synthesis per resolution; critic_channels: of encoder and discriminator.
     """
 
@@ -36,6 +38,7 @@ class StylExConfig:
     width: int = 512
     condition: int = 16
     classes: int = 2
+    encoder_passes: int = 1
     channels: MappingABC[int, int] = field(
         default_factory=lambda: _channels(r4=256, r8=256, r16=128, r32=64, r64=24, r128=16, r256=16)
     )
@@ -46,6 +49,8 @@ class StylExConfig:
     def __post_init__(self) -> None:
         if self.size < 8 or self.size & (self.size - 1):
             raise ValueError(f"size must be a power of two from 8, not {self.size}")
+        if self.encoder_passes not in (1, 2):
+            raise ValueError(f"encoder_passes must be 1 or 2, not {self.encoder_passes}")
         # JSON turns integer keys into text.
         for name in ("channels", "critic_channels"):
             widths = {int(k): int(v) for k, v in getattr(self, name).items() if int(k) <= self.size}
@@ -71,11 +76,30 @@ class StylEx(nn.Module):
         self.embedding = nn.Embedding(config.classes, config.condition)
         self.mapping = Mapping(config.width, config.classes)
         self.synthesis = Synthesis(config.size, channels, config.width, config.condition)
-        self.encoder = Encoder(config.size, critic, config.width)
+        self.encoder = Encoder(config.size, critic, config.width, config.encoder_passes)
+        self._neutral: Tensor | None = None
 
     def encode(self, images: Tensor) -> Tensor:
-        """(n, 1, size, size) in [0, 1] to (n, width) codes w."""
-        return self.encoder(images)
+        """(n, 1, size, size) in [0, 1] to (n, width) codes w. Of two passes the picture between them carries no
+        gradient, and is drawn under the mean of all classes: a code does not depend on C."""
+        w = self.encoder(images)
+        if self.encoder.passes == 1:
+            return w
+        with torch.no_grad():
+            neutral = self.embedding.weight.mean(dim=0) if self._neutral is None else self._neutral
+            drawn = self.synthesis(w.detach(), neutral.expand(len(w), -1))
+        return w + self.encoder.correct(images, drawn)
+
+    @torch.no_grad()
+    def keep_classes(self, rows: Sequence[int]) -> None:
+        """Forget all classes but `rows`, in this order: of a generator that several classifiers share, what one of them
+        conditions. Raises ValueError for a class that there is not."""
+        if not rows or not all(0 <= row < self.config.classes for row in rows):
+            raise ValueError(f"class rows {list(rows)} are not among the generator's {self.config.classes}")
+        self._neutral = self.embedding.weight.mean(dim=0)
+        for owner in (self, self.mapping):
+            owner.embedding = nn.Embedding.from_pretrained(owner.embedding.weight[list(rows)].clone())
+        self.config = replace(self.config, classes=len(rows))
 
     def decode(self, w: Tensor, label: Tensor) -> Tensor:
         """(n, width) codes and (n,) class indices to (n, 1, size, size) images, clamped to [0, 1]."""
@@ -117,7 +141,7 @@ class StylEx(nn.Module):
         A degree of change is a length in w, whose size is arbitrary, and the papers are silent on it. Stretched by
         `code_scale`, d counts standard deviations of the training images' codes, for every generator.
         """
-        for layer in (self.encoder.linear, self.mapping.last):
+        for layer in (*self.encoder.heads, self.mapping.last):
             layer.weight.mul_(factor)
             layer.bias.mul_(factor)
         for affine in (*self.synthesis.affines, *self.synthesis.image_affines):
@@ -128,6 +152,26 @@ class StylEx(nn.Module):
         return Discriminator(self.config.size, dict(self.config.critic_channels), self.config.classes)
 
 
+def load_earlier(folder: Path, model: StylEx) -> None:
+    """Fill `model` from a stored generator that may be smaller in two ways: one encoder pass where the model has two
+    (the second begins with no correction), fewer classes (their embeddings are repeated).
+
+    Raises ValueError where the weights differ otherwise.
+    """
+    read = load_tensors(folder)
+    own = model.state_dict()
+    for name in ("embedding.weight", "mapping.embedding.weight"):
+        if name in read and len(read[name]) < len(own[name]):
+            read[name] = read[name][torch.arange(len(own[name])) % len(read[name])]
+    start = "encoder.trunk.start.weight"
+    if model.encoder.passes == 2 and start in read and read[start].shape[1] == 1:
+        # Twice the inputs, and so another gain of the equalised learning rate.
+        read[start] = torch.cat([read[start], torch.zeros_like(read[start])], dim=1) * 2**0.5
+        fresh = {name: torch.zeros_like(own[name]) for name in own if name.startswith("encoder.correction.")}
+        read = fresh | read
+    fill(model, read)
+
+
 def save_stylex(folder: Path, model: StylEx, card: dict[str, Any], discriminator: Discriminator | None = None) -> str:
     """Write weights and card; the discriminator too, so that training can go on later. Returns the SHA-256."""
     if discriminator is not None:
@@ -136,7 +180,8 @@ def save_stylex(folder: Path, model: StylEx, card: dict[str, Any], discriminator
 
 
 def load_stylex(folder: Path) -> StylEx:
-    """A frozen StylEx from a model folder, its codes stretched by the card's "code_scale".
+    """A frozen StylEx from a model folder, its codes stretched by the card's "code_scale", conditioned by its
+    "class_rows" alone where several classifiers share the weights.
 
     Raises ValueError that says what is wrong with the folder.
     """
@@ -146,5 +191,7 @@ def load_stylex(folder: Path) -> StylEx:
     model = StylEx(StylExConfig(**card["config"]))
     load_weights(folder, model)
     model.scale_codes(card.get("code_scale", 1.0))
+    if "class_rows" in card:
+        model.keep_classes(card["class_rows"])
     freeze(model)
     return model

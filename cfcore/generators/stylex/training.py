@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from .losses import (
     r1_gamma,
     r1_penalty,
 )
-from .model import StylEx
+from .model import StylEx, load_earlier
 
 NEVER = 10**9
 
@@ -41,8 +42,8 @@ class StylExTraining:
             which a CPU needs (the paper trains all from the start: 0).
         classifier_from: iteration at which the terms that need C join.
         classifier_every: they are taken every so many iterations, times that number.
-        edge_weight: of the L1 distance between image gradients. similarity_weight: of 1 - SSIM. device_weight: of the L1
-            distance in small bright structures. The paper has none of the three.
+        edge_weight: of the L1 distance between image gradients. similarity_weight: of 1 - SSIM. device_weight: of the
+            L1 distance in small bright structures. The paper has none of the three.
         r1_every, path_every: lazy regularisation of D and G.
         warm_up: iterations over which the rates rise from 0. anneal: let them fall along a half cosine to 0 at the last
             iteration; an encoder and decoder gain by it, the GAN game does not.
@@ -84,6 +85,7 @@ RECONSTRUCT = StylExTraining(
     classifier_every=4,
     reconstruction_weight=10.0,
     edge_weight=10.0,
+    device_weight=1000.0,
     perceptual_weight=0.3,
     code_weight=0.05,
     kl_weight=0.1,
@@ -133,6 +135,9 @@ class StylExTask(Task):
 
     Adversarial paths, as in seed 000: G(z) under a uniform random label and G(E(x)) under C's class of x; real images
     carry their data label in D.
+
+    Several classifiers may share one generator: their classes stand in a row (those of the first come first), labels
+    of the batches count along that row, and every image is judged by the classifier that its label belongs to.
     """
 
     group = GROUP
@@ -140,7 +145,7 @@ class StylExTask(Task):
     def __init__(
         self,
         model: StylEx,
-        classifier: Classifier,
+        classifier: Classifier | Sequence[Classifier],
         settings: StylExTraining,
         generator: torch.Generator,
         *,
@@ -149,10 +154,16 @@ class StylExTask(Task):
         if settings.anneal and iterations is None:
             raise ValueError("annealed learning rates need the number of iterations: pass `iterations`")
         self.iterations = iterations
-        self.model, self.classifier, self.settings, self.generator = model, classifier, settings, generator
+        self.model, self.settings, self.generator = model, settings, generator
+        self.classifiers = [classifier] if isinstance(classifier, Classifier) else list(classifier)
+        counts = [len(c.class_names) for c in self.classifiers]
+        if sum(counts) != model.config.classes:
+            raise ValueError(f"the generator has {model.config.classes} classes, the classifiers have {sum(counts)}")
+        self.owner = torch.tensor([i for i, count in enumerate(counts) for _ in range(count)])
+        self.first = torch.tensor([sum(counts[:i]) for i in range(len(counts))])
         self.average = copy.deepcopy(model).requires_grad_(False)
         self.discriminator = model.new_discriminator()
-        for module in (model, self.average, self.discriminator, classifier):
+        for module in (model, self.average, self.discriminator, *self.classifiers):
             channels_last(module)
         self.path_length = RunningMean()
         self.modules = {
@@ -174,14 +185,14 @@ class StylExTask(Task):
             ),
         }
         self._rates = {name: [group["lr"] for group in o.param_groups] for name, o in self.optimizers.items()}
-        self._seen: Tensor | None = None
+        self._seen: tuple[Tensor, Tensor] | None = None
         self.held_out_images: Tensor | None = None
 
     def begin_with(self, folder: Path) -> None:
-        """Start from stored weights of the same sizes (and the discriminator beside them, where there is one); the
+        """Start from stored weights (see `load_earlier`) and the discriminator beside them, where there is one; the
         optimisers' moments are built anew. Raises ValueError where the weights do not fit."""
         for module in (self.model, self.average):
-            load_weights(folder, module)
+            load_earlier(folder, module)
         if (folder / "discriminator").is_dir():
             load_weights(folder / "discriminator", self.discriminator)
 
@@ -198,15 +209,38 @@ class StylExTask(Task):
     def step(self, batch: tuple[Tensor, ...], iteration: int, fabric: Fabric) -> dict[str, float]:
         images, label = batch
         images = images.contiguous(memory_format=torch.channels_last)
-        self._seen = images
-        with torch.no_grad():
-            source = self.classifier.logits(images).argmax(dim=1)
+        self._seen = images, label
+        source = self._classes(images, label)
         adversarial = iteration >= self.settings.adversarial_from
         self._set_rates(iteration)
         losses = self._train_generator(images, source, iteration, adversarial, fabric)
         if adversarial:
             losses |= self._train_discriminator(images, label, source, iteration, fabric)
         return losses
+
+    def _judged(self, label: Tensor) -> Iterator[tuple[int, Tensor]]:
+        """Each classifier that has images in the batch: its index, and their rows."""
+        owner = self.owner.to(label.device)[label]
+        for index in owner.unique().tolist():
+            yield index, (owner == index).nonzero()[:, 0]
+
+    @torch.no_grad()
+    def _classes(self, images: Tensor, label: Tensor) -> Tensor:
+        """(n,) what the own classifier of each image calls it, counted along the row of all classes."""
+        found = torch.empty_like(label)
+        for index, rows in self._judged(label):
+            found[rows] = self.classifiers[index].logits(images[rows]).argmax(dim=1) + self.first[index].item()
+        return found
+
+    def _classifier_terms(self, images: Tensor, drawn: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
+        perceptual = self.settings.perceptual_weight > 0
+        found = [
+            torch.stack(classifier_terms(self.classifiers[i], images[rows], drawn[rows], perceptual=perceptual))
+            * (len(rows) / len(images))
+            for i, rows in self._judged(label)
+        ]
+        kl, distance = torch.stack(found).sum(dim=0).unbind()
+        return kl, distance
 
     def _set_rates(self, iteration: int) -> None:
         s = self.settings
@@ -237,7 +271,7 @@ class StylExTask(Task):
             parts["devices"] = device_distance(drawn, images)
             total = total + s.device_weight * parts["devices"]
         if iteration >= s.classifier_from and iteration % s.classifier_every == 0:
-            kl, perceptual = classifier_terms(self.classifier, images, drawn, perceptual=s.perceptual_weight > 0)
+            kl, perceptual = self._classifier_terms(images, drawn, source)
             code = (self.model.encode(drawn) - w).abs().mean()
             parts |= {"kl": kl, "perceptual": perceptual, "code": code}
             extra = s.kl_weight * kl + s.perceptual_weight * perceptual + s.code_weight * code
@@ -301,10 +335,11 @@ class StylExTask(Task):
 
     @torch.no_grad()
     def held_out(self) -> float | None:
-        """L1 of the averaged weights' reconstructions of `held_out_images`, (n, 1, size, size) uint8."""
+        """L1 of the averaged weights' reconstructions of `held_out_images`, (n, 1, size, size) uint8, as the first
+        classifier conditions them."""
         if self.held_out_images is None:
             return None
-        return reconstruction_quality(self.average, self.classifier, self.held_out_images)["l1"]
+        return reconstruction_quality(self.average, self.classifiers[0], self.held_out_images)["l1"]
 
     @torch.no_grad()
     def picture(self) -> Tensor | None:
@@ -312,8 +347,8 @@ class StylExTask(Task):
         at every call), a row each."""
         if self._seen is None:
             return None
-        images = self._seen[:8]
-        source = self.classifier.logits(images).argmax(dim=1)
+        images, label = self._seen[0][:8], self._seen[1][:8]
+        source = self._classes(images, label)
         drawn = self.average.decode(self.average.encode(images), source)
         # Always the same z, from a source of its own: a picture must change nothing of the training.
         z = torch.randn(len(images), self.model.config.width, generator=torch.Generator().manual_seed(0)).to(images)
