@@ -9,7 +9,7 @@ import streamlit as st
 
 FOLDER = Path(__file__).parent
 # One module for the browser, written as several short files; the last one holds the export.
-PARTS = ("pixels", "texts", "viewer", "comment", "questions", "outbox", "list", "help", "room", "mount")
+PARTS = ("pixels", "texts", "viewer", "comment", "rows", "annotate", "questions", "outbox", "list", "help", "room", "mount")
 
 
 def script() -> str:
@@ -23,7 +23,7 @@ def catalogues() -> dict[str, dict[str, str]]:
     return {"en": found.pop("en"), **found}
 
 
-STYLE = (FOLDER / "reading_room.css").read_text(encoding="utf-8")
+STYLE = "\n".join((FOLDER / f"{name}.css").read_text(encoding="utf-8") for name in ("reading_room", "questions"))
 
 _room = st.components.v2.component("cfreader_reading_room", js=script())
 
