@@ -9,7 +9,20 @@ import streamlit as st
 
 FOLDER = Path(__file__).parent
 # One module for the browser, written as several short files; the last one holds the export.
-PARTS = ("pixels", "texts", "viewer", "comment", "rows", "annotate", "questions", "outbox", "list", "help", "room", "mount")
+PARTS = (
+    "pixels",
+    "texts",
+    "viewer",
+    "comment",
+    "rows",
+    "annotate",
+    "questions",
+    "outbox",
+    "list",
+    "help",
+    "room",
+    "mount",
+)
 
 
 def script() -> str:
