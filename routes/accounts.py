@@ -66,7 +66,7 @@ def _signed_in(request: Request, token: str, following: str) -> Response:
 
 
 def _home(role: str) -> str:
-    return "/" if role == "researcher" else "/read"
+    return "/read" if role == "reader" else "/"
 
 
 def _form(request: Request, status: int = 200, **values: object) -> HTMLResponse:
@@ -124,8 +124,10 @@ async def sign_out(request: Request) -> Response:
 
 async def show_invitation(request: Request) -> Response:
     """GET /invite/{token}: the form. Changes nothing, since mail scanners open links."""
-    found = await to_thread.run_sync(accounts.invitation, request.scope["workspace"], request.path_params["token"])
-    return _page("invite.html", 200 if found else 410, invitation=found)
+    workspace, token = request.scope["workspace"], request.path_params["token"]
+    found = await to_thread.run_sync(accounts.invitation, workspace, token)
+    problem = "" if found else await to_thread.run_sync(accounts.why_dead, workspace, token)
+    return _page("invite.html", 200 if found else 410, invitation=found, problem=problem)
 
 
 async def accept_invitation(request: Request) -> Response:
@@ -135,7 +137,8 @@ async def accept_invitation(request: Request) -> Response:
     password = str(form.get("password", ""))
     found = await to_thread.run_sync(accounts.invitation, workspace, token)
     if found is None:
-        return _page("invite.html", 410, invitation=None)
+        problem = await to_thread.run_sync(accounts.why_dead, workspace, token)
+        return _page("invite.html", 410, invitation=None, problem=problem)
     if password != str(form.get("again", "")):
         error = "The two passwords differ. Type the same one twice."
         return _page("invite.html", 422, invitation=found, error=error)

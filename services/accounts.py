@@ -16,13 +16,14 @@ from sqlalchemy.orm import Session
 from db.events import record
 from db.models import Account, Invitation, LoginSession, Study, StudyReader, now
 from services.attempts import Attempts
+from services.permissions import parts_of, require
 from services.schedule import write_trials
 from services.workspace import Workspace, sha256
 
 COOKIE = "cfreader_session"
 SESSION_LENGTH = timedelta(hours=12)
 INVITATION_LENGTH = timedelta(days=14)
-ROLES = ("researcher", "reader")
+ROLES = ("researcher", "reader", "colleague")
 MINIMUM_PASSWORD = 10
 # The accounts that a demo workspace offers without a password.
 DEMO_LOGINS = {"researcher": "demo-researcher", "reader": "demo-reader"}
@@ -208,26 +209,36 @@ def ensure_account(
         return account.id
 
 
-def create_reader(workspace: Workspace, login: str, display_name: str, actor: str) -> int:
-    """The id of the reader account with this login, made without a password where there is none yet.
+def new_account(session: Session, login: str, display_name: str, role: str, actor: str) -> Account:
+    """The account with this login, made under `role` and without a password where there is none yet.
 
     Raises AccountError for a login that belongs to a closed account or cannot be used.
     """
     login = _normal(login)
-    with workspace.session() as session:
-        account = session.scalar(sa.select(Account).where(Account.login == login))
-        if account is not None:
-            if not account.active:
-                raise AccountError(f"The account “{login}” is closed: choose another login.")
-            return account.id
-        account = Account(login=login, display_name=display_name.strip() or login, role="reader")
+    account = session.scalar(sa.select(Account).where(Account.login == login))
+    if account is None:
+        account = Account(login=login, display_name=display_name.strip() or login, role=role)
         session.add(account)
         session.flush()
-        record(session, actor, "account made", f"account {account.id}", role="reader")
-        return account.id
+        record(session, actor, "account made", f"account {account.id}", role=role)
+    elif not account.active:
+        raise AccountError(f"The account “{login}” is closed: choose another login.")
+    return account
 
 
-def _invite(session: Session, account_id: int, study_id: int | None) -> str:
+def create_reader(workspace: Workspace, login: str, display_name: str, actor: str) -> int:
+    """The id of the reader account with this login; see `new_account`."""
+    with workspace.session() as session:
+        return new_account(session, login, display_name, "reader", actor).id
+
+
+def new_link(session: Session, account_id: int, study_id: int | None) -> str:
+    """The path of a fresh link with which an account sets its password; an older open one stops working."""
+    session.execute(
+        sa.update(Invitation)
+        .where(Invitation.account_id == account_id, Invitation.used_at.is_(None), Invitation.revoked_at.is_(None))
+        .values(revoked_at=now())
+    )
     token = secrets.token_urlsafe(32)
     session.add(
         Invitation(
@@ -247,22 +258,24 @@ def invite_reader(workspace: Workspace, study_id: int, login: str, display_name:
     again only makes a new link. Who has a password already gets the path of the reading list, not a link that
     would let its bearer into the account. Raises AccountError for a study that is not locked.
     """
-    account_id = create_reader(workspace, login, display_name, actor)
     with workspace.session() as session:
+        require(session, actor, study_id, "readers")
         study = session.get(Study, study_id)
         if study is None:
             raise AccountError(f"There is no study {study_id}: choose one from the list.")
         if study.state != "locked":
             raise AccountError(f"The study is {study.state}: readers can be invited while it is locked.")
+        account = new_account(session, login, display_name, "reader", actor)
+        if account.role == "colleague" or parts_of(session, account.id, study_id):
+            raise AccountError(f"“{account.login}” has another part in a study and cannot read: choose another login.")
         reader = session.scalar(
-            sa.select(StudyReader).where(StudyReader.study_id == study_id, StudyReader.account_id == account_id)
+            sa.select(StudyReader).where(StudyReader.study_id == study_id, StudyReader.account_id == account.id)
         )
         if reader is None:
-            reader = write_trials(session, study, account_id)
+            reader = write_trials(session, study, account.id)
         reader.revoked_at = None
         record(session, actor, "reader invited", f"study {study_id}", reader=reader.label)
-        account = session.get_one(Account, account_id)
-        return "/read" if account.password_hash else _invite(session, account_id, study_id)
+        return "/read" if account.password_hash else new_link(session, account.id, study_id)
 
 
 def new_password_link(workspace: Workspace, account_id: int, actor: str) -> str:
@@ -275,33 +288,51 @@ def new_password_link(workspace: Workspace, account_id: int, actor: str) -> str:
         if account is None or account.role != "reader":
             raise AccountError("Links for a new password are made for readers only.")
         record(session, actor, "password link made", f"account {account_id}")
-        return _invite(session, account_id, None)
+        return new_link(session, account_id, None)
 
 
 def revoke_reader(workspace: Workspace, study_reader_id: int, actor: str) -> None:
-    """Take the study off a reader's list; the readings stay."""
+    """Take the study off a reader's list; the readings stay. An open link of the reader's stays, too: it leads to a
+    list without this study (`services.study_links.revoke_link` takes it back)."""
     with workspace.session() as session:
         reader = session.get(StudyReader, study_reader_id)
         if reader is None:
             raise AccountError("There is no such reader: choose one from the list.")
+        require(session, actor, reader.study_id, "readers")
         reader.revoked_at = now()
         record(session, actor, "reader revoked", f"study {reader.study_id}", reader=reader.label)
 
 
-def _usable(session: Session, token: str) -> Invitation | None:
-    invitation = session.scalar(
-        sa.select(Invitation).where(Invitation.token_hash == sha256(token.encode()), Invitation.used_at.is_(None))
-    )
-    if invitation is None or invitation.expires_at <= now() or not invitation.account.active:
-        return None
-    return invitation
+def _why_dead(invitation: Invitation | None) -> str:
+    """Why a link no longer works, "" where it does. An unknown one is said to be incomplete: mail cuts links."""
+    if invitation is None:
+        return "This link is not complete, or was never made here. Copy it whole from the message that it came in."
+    if not invitation.account.active:
+        return "The account behind this link is closed. Ask who invited you."
+    if invitation.used_at is not None:
+        return "This link has been used: it works once. Sign in with your login and password, or ask for a new link."
+    if invitation.revoked_at is not None:
+        return "This link has been replaced or withdrawn. Use the newest one that you were sent, or ask for a new link."
+    if invitation.expires_at <= now():
+        return f"This link has expired on {invitation.expires_at:%-d %B %Y}. Ask for a new one, or to have it extended."
+    return ""
+
+
+def _of_token(session: Session, token: str) -> Invitation | None:
+    return session.scalar(sa.select(Invitation).where(Invitation.token_hash == sha256(token.encode())))
+
+
+def why_dead(workspace: Workspace, token: str) -> str:
+    """What to tell somebody whose link does not work, "" for a link that does. Changes nothing."""
+    with workspace.session() as session:
+        return _why_dead(_of_token(session, token))
 
 
 def invitation(workspace: Workspace, token: str) -> InvitationView | None:
     """What stands behind a link, or None where it is unknown, used or expired. Changes nothing."""
     with workspace.session() as session:
-        found = _usable(session, token)
-        if found is None:
+        found = _of_token(session, token)
+        if found is None or _why_dead(found):
             return None
         account = found.account
         return InvitationView(account.login, account.display_name, account.role, account.password_hash is not None)
@@ -314,13 +345,17 @@ def accept_invitation(workspace: Workspace, token: str, password: str) -> str:
     """
     hashed = _hasher.hash(_checked(password))
     with workspace.session() as session:
-        found = _usable(session, token)
-        used = found and session.execute(
-            sa.update(Invitation).where(Invitation.id == found.id, Invitation.used_at.is_(None)).values(used_at=now())
-        )
+        found = _of_token(session, token)
+        if found is None or (problem := _why_dead(found)):
+            raise AccountError(problem if found else _why_dead(None))
         # The update decides: of two clicks on one link only one finds it unused.
-        if not found or not used or used.rowcount != 1:  # type: ignore[attr-defined]
-            raise AccountError("This link has been used or has expired. Ask for a new one.")
+        used = session.execute(
+            sa.update(Invitation)
+            .where(Invitation.id == found.id, Invitation.used_at.is_(None), Invitation.revoked_at.is_(None))
+            .values(used_at=now())
+        )
+        if used.rowcount != 1:  # type: ignore[attr-defined]
+            raise AccountError("This link has been used in this moment: it works once. Sign in, or ask for a new link.")
         account = found.account
         account.password_hash = hashed
         for table, ended in ((Invitation, "used_at"), (LoginSession, "revoked_at")):
@@ -344,9 +379,4 @@ def first_link(workspace: Workspace) -> str | None:
         return None
     account_id = ensure_account(workspace, "researcher", "Researcher", "researcher", may_run_code=True)
     with workspace.session() as session:
-        session.execute(
-            sa.update(Invitation)
-            .where(Invitation.account_id == account_id, Invitation.used_at.is_(None))
-            .values(used_at=now())
-        )
-        return _invite(session, account_id, None)
+        return new_link(session, account_id, None)
