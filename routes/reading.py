@@ -20,7 +20,8 @@ from services.reading import ReadingRefused
 
 # Neither kept by a browser or a proxy nor named by a fingerprint: an ETag would be one.
 _NO_STORE = {"Cache-Control": "no-store"}
-_LONGEST_BODY = 64 * 1024
+# A comment of 10,000 characters may take 60,000 bytes, escaped.
+_LONGEST_BODY = 256 * 1024
 
 
 async def json_answer(call: Callable[..., Any], *arguments: Any) -> Response:
@@ -74,7 +75,7 @@ async def show_progress(request: Request) -> Response:
     """GET /read/{series}/cases: title, cases in order and where to go on."""
     account = request.scope["account"]
     series = request.path_params["series"]
-    return await json_answer(reading.progress, request.scope["workspace"], account.id, series)
+    return await json_answer(reading.progress, request.scope["workspace"], account.id, series, account.session_id)
 
 
 async def show_case(request: Request) -> Response:
@@ -91,21 +92,37 @@ async def show_pixels(request: Request) -> Response:
     return await pixel_answer(reading.pixels, request.scope["workspace"], account.id, account.session_id, token, side)
 
 
-async def save_answer(request: Request) -> Response:
-    """POST /read/answer: JSON {token, sequence, answers, seconds}; answered only after the commit."""
+async def _sent(request: Request, *names: str) -> dict[str, Any] | Response:
+    """The JSON object of a request, or the answer that it is none or lacks one of `names`."""
     body = await request.body()
     try:
         if len(body) > _LONGEST_BODY:
-            raise ValueError("longer than 64 KiB")
+            raise ValueError("longer than 256 KiB")
         sent = json.loads(body)
-        arguments = (sent["token"], sent["sequence"], sent["answers"], sent["seconds"])
-    except (ValueError, KeyError, TypeError) as error:
-        message = f"This is not an answer ({type(error).__name__}): send token, sequence, answers and seconds."
+        return {**sent, **{name: sent[name] for name in names}}
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        message = f"This cannot be read ({type(error).__name__}): send {', '.join(names[:-1])} and {names[-1]}."
         return JSONResponse({"error": message}, 400, _NO_STORE)
 
+
+async def save_answer(request: Request) -> Response:
+    """POST /read/answer: JSON {token, sequence, answers, seconds, idle?, measures?}; answered after the commit."""
+    sent = await _sent(request, "token", "sequence", "answers", "seconds")
+    if isinstance(sent, Response):
+        return sent
+    account, workspace = request.scope["account"], request.scope["workspace"]
+
     def save() -> dict[str, Any]:
-        account = request.scope["account"]
-        saved = reading.save_reading(request.scope["workspace"], account.id, *arguments)
+        saved = reading.save_reading(
+            workspace,
+            account.id,
+            sent["token"],
+            sent["sequence"],
+            sent["answers"],
+            sent["seconds"],
+            idle=sent.get("idle", 0.0),
+            measures=sent.get("measures"),
+        )
         return {
             "sequence": saved.sequence,
             "saved_at": saved.saved_at.isoformat(),
@@ -115,10 +132,41 @@ async def save_answer(request: Request) -> Response:
     return await json_answer(save)
 
 
+async def save_check(request: Request) -> Response:
+    """POST /read/{series}/check: JSON {seen, screen}, what was seen of the test pattern and on which screen."""
+    sent = await _sent(request, "seen", "screen")
+    if isinstance(sent, Response):
+        return sent
+    account, workspace = request.scope["account"], request.scope["workspace"]
+    series = request.path_params["series"]
+
+    def save() -> dict[str, Any]:
+        reading.save_screen_check(workspace, account.id, account.session_id, series, sent["seen"], sent["screen"])
+        return {"kept": True}
+
+    return await json_answer(save)
+
+
+async def log_viewing(request: Request) -> Response:
+    """POST /read/log: JSON {token, visit, events}; what was kept is not counted, so every answer is the same."""
+    sent = await _sent(request, "token", "visit", "events")
+    if isinstance(sent, Response):
+        return sent
+    account, workspace = request.scope["account"], request.scope["workspace"]
+
+    def keep() -> dict[str, Any]:
+        reading.log_viewing(workspace, account.id, sent["token"], sent["visit"], sent["events"])
+        return {"kept": True}
+
+    return await json_answer(keep)
+
+
 reading_routes: list[BaseRoute] = [
     Route("/read", show_page, methods=["GET"]),
     Route("/read/list", show_list, methods=["GET"]),
     Route("/read/answer", save_answer, methods=["POST"]),
+    Route("/read/log", log_viewing, methods=["POST"]),
+    Route("/read/{series}/check", save_check, methods=["POST"]),
     Route("/read/pixels/{token}/{side}", show_pixels, methods=["GET"]),
     Route("/read/{series}/cases", show_progress, methods=["GET"]),
     Route("/read/{series}/case/{token}", show_case, methods=["GET"]),

@@ -18,9 +18,14 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, contains_eager
 
 from cfcore.images.encode import decode_png
+from cfcore.study.measuring import checked_measures
+from cfcore.study.viewing import viewing_data, viewing_from
 from db.events import record
 from db.models import Pair, Reading, Study, StudyReader, Trial, now
-from services.answers import AnswersRefused, asked_of, checked, is_complete, occasion_of
+from services import reader_profiles
+from services.answers import asked_of, checked, is_complete, occasion_of
+from services.sittings import CheckRefused, add_check, check_needed
+from services.viewing_log import LogRefused, add_events
 from services.workspace import Workspace, sha256
 
 SIDES = ("A", "B")
@@ -78,7 +83,8 @@ def _reader(workspace: Workspace, session: Session, account_id: int, series: str
     for reader in readers:
         if hmac.compare_digest(series_name(workspace, reader.id), series):
             return reader
-    raise ReadingRefused("This reading is not on your list. Go back to the list and choose from there.", 404)
+    message = "This reading is not on your list. Go back to the list and choose from there."
+    raise ReadingRefused(message, 404, code="not_listed")
 
 
 def _trial(session: Session, account_id: int, token: str) -> tuple[Trial, StudyReader, Study]:
@@ -89,10 +95,12 @@ def _trial(session: Session, account_id: int, token: str) -> tuple[Trial, StudyR
         .where(Trial.token == token, StudyReader.account_id == account_id)
     ).first()
     if found is None:
-        raise ReadingRefused("This case is not on your list. Go back to the list and choose from there.", 404)
+        message = "This case is not on your list. Go back to the list and choose from there."
+        raise ReadingRefused(message, 404, code="not_listed")
     trial, reader, study = found
     if reader.revoked_at is not None:
-        raise ReadingRefused("Your invitation to this reading has been withdrawn. Ask who invited you.", 410)
+        message = "Your invitation to this reading has been withdrawn. Ask who invited you."
+        raise ReadingRefused(message, 410, code="withdrawn")
     return trial, reader, study
 
 
@@ -150,14 +158,18 @@ def reading_list(workspace: Workspace, account_id: int) -> list[Series]:
         ]
 
 
-def progress(workspace: Workspace, account_id: int, series: str) -> dict[str, Any]:
+def progress(workspace: Workspace, account_id: int, series: str, login_session_id: int | None = None) -> dict[str, Any]:
     """Title, label, whether answers are taken, and the cases in the reader's order: {"token", "state"} each.
 
-    `at` is the position (from 0) of the first case that is not complete, or None when all are.
+    `at` is the position (from 0) of the first case that is not complete, or None when all are. `profile` is the page
+    on which the reader must first say who he or she is, or None; `viewing` the hanging protocol; `check` says whether
+    the screen is to be looked at first (once a signed-in session).
     """
     with workspace.session() as session:
         reader = _reader(workspace, session, account_id, series)
         cases = _states(session, [reader.id])[reader.id]
+        viewing = viewing_from(reader.study.protocol.get("viewing"))
+        check = viewing.screen_check and reader.study.state == "locked" and login_session_id is not None
         return {
             "title": reader.study.reader_title,
             "reader": reader.label,
@@ -165,7 +177,35 @@ def progress(workspace: Workspace, account_id: int, series: str) -> dict[str, An
             "total": len(cases),
             "at": next((i for i, (_, state) in enumerate(cases) if state != "complete"), None),
             "cases": [{"token": token, "state": state} for token, state in cases],
+            "profile": f"/profile/{series}" if reader_profiles.is_missing(session, reader) else None,
+            "viewing": viewing_data(viewing),
+            "check": check and check_needed(session, reader.id, login_session_id or 0),
         }
+
+
+def save_screen_check(
+    workspace: Workspace, account_id: int, login_session_id: int, series: str, seen: Any, screen: Any
+) -> None:
+    """Keep what the reader of a series saw of the test pattern (`services.sittings`). Raises ReadingRefused."""
+    with workspace.session() as session:
+        reader = _reader(workspace, session, account_id, series)
+        try:
+            add_check(session, reader, login_session_id, seen, screen)
+        except CheckRefused as error:
+            raise ReadingRefused(str(error), 422) from error
+
+
+def log_viewing(workspace: Workspace, account_id: int, trial_token: str, visit: Any, events: Any) -> None:
+    """Keep how the reader looked at a case (`services.viewing_log`). Raises ReadingRefused."""
+    try:
+        with workspace.session() as session:
+            trial, _, _ = _trial(session, account_id, trial_token)
+            add_events(session, trial.id, visit, events)
+    except LogRefused as error:
+        raise ReadingRefused(str(error), 422) from error
+    except IntegrityError:
+        # The same events came twice at one time: what was first is kept.
+        return
 
 
 def geometry(pair: Pair, urls: dict[str, str]) -> dict[str, Any]:
@@ -190,6 +230,8 @@ def case(workspace: Workspace, account_id: int, session_id: int, trial_token: st
     """
     with workspace.session() as session:
         trial, reader, study = _trial(session, account_id, trial_token)
+        if reader_profiles.is_missing(session, reader):
+            raise ReadingRefused("Say who you are first: open this reading from the list again.", 428, code="profile")
         pair, last = trial.pair, _last(session, trial.id)
         total = session.scalar(sa.select(sa.func.count(Trial.id)).where(Trial.study_reader_id == reader.id))
         token = pixel_token(workspace, session_id, trial.token)
@@ -204,6 +246,8 @@ def case(workspace: Workspace, account_id: int, session_id: int, trial_token: st
             "answers": last.answers if last else None,
             "sequence": last.sequence if last else 0,
             "seconds": last.seconds if last else 0.0,
+            "idle": last.idle_seconds if last else 0.0,
+            "measures": last.measures if last else {},
             "saved_at": last.saved_at.isoformat() if last else None,
             "complete": bool(last and last.complete),
         }
@@ -230,7 +274,7 @@ def pixels(workspace: Workspace, account_id: int, session_id: int, token: str, s
     if side not in SIDES or not hmac.compare_digest(
         pixel_token(workspace, session_id, trial_token).encode(), token.encode()
     ):
-        raise ReadingRefused("This image cannot be opened here. Load the case again.", 404)
+        raise ReadingRefused("This image cannot be opened here. Load the case again.", 404, code="pixels")
     with workspace.session() as session:
         trial, _, _ = _trial(session, account_id, trial_token)
         pair = trial.pair
@@ -246,6 +290,9 @@ def save_reading(
     sequence: int,
     answers: Mapping[str, Any],
     seconds: float,
+    *,
+    idle: float = 0.0,
+    measures: Mapping[str, Any] | None = None,
 ) -> Saved:
     """Append the whole state of a case under its sequence number; committed when this returns.
 
@@ -256,11 +303,13 @@ def save_reading(
     """
     if not isinstance(sequence, int) or isinstance(sequence, bool) or not 1 <= sequence < 2**31:
         raise ReadingRefused("The sequence number must be a whole number of 1 or more.", 422)
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= MOST_SECONDS:
-        raise ReadingRefused("The reading time must be in seconds, 0 or more.", 422)
+    for time in (seconds, idle):
+        if isinstance(time, bool) or not isinstance(time, int | float) or not 0 <= time <= MOST_SECONDS:
+            raise ReadingRefused("The reading time and the idle time must be in seconds, 0 or more.", 422)
+    times = (float(seconds), float(idle))
     for attempt in range(8):
         try:
-            return _save(workspace, account_id, trial_token, sequence, answers, float(seconds))
+            return _save(workspace, account_id, trial_token, sequence, answers, times, measures or {})
         except IntegrityError:
             # Another writer took this number, or the place in the event log, between our look and our write.
             if attempt == 7:
@@ -274,14 +323,16 @@ def _save(
     trial_token: str,
     sequence: int,
     answers: Mapping[str, Any],
-    seconds: float,
+    times: tuple[float, float],
+    measures: Mapping[str, Any],
 ) -> Saved:
     with workspace.session() as session:
         trial, reader, study = _trial(session, account_id, trial_token)
         try:
             occasion, pair = occasion_of(trial), trial.pair
             clean = checked(answers, study.protocol, occasion, (pair.width, pair.height))
-        except AnswersRefused as error:
+            lines = checked_measures(measures, pair.width, pair.height)
+        except ValueError as error:
             raise ReadingRefused(str(error), 422) from error
         # One look, so that no writer can come between "the same" and "a later one".
         taken = session.scalars(
@@ -289,10 +340,11 @@ def _save(
             .where(Reading.trial_id == trial.id, Reading.sequence >= sequence)
             .order_by(Reading.sequence)
         ).all()
-        if taken and taken[0].sequence == sequence and taken[0].answers == clean:
+        if taken and taken[0].sequence == sequence and (taken[0].answers, taken[0].measures) == (clean, lines):
             return Saved(sequence, taken[0].saved_at, taken[0].complete)
         if study.state != "locked":
-            raise ReadingRefused("This reading has been closed: answers are no longer taken. Thank you.", 423)
+            message = "This reading has been closed: answers are no longer taken. Thank you."
+            raise ReadingRefused(message, 423, code="closed")
         if taken:
             last = taken[-1]
             raise ReadingRefused(
@@ -301,6 +353,8 @@ def _save(
                 sequence=last.sequence,
                 answers=last.answers,
                 seconds=last.seconds,
+                idle=last.idle_seconds,
+                measures=last.measures,
                 saved_at=last.saved_at.isoformat(),
                 complete=last.complete,
             )
@@ -309,11 +363,14 @@ def _save(
             sequence=sequence,
             answers=clean,
             complete=is_complete(clean, study.protocol, occasion),
-            seconds=seconds,
+            seconds=times[0],
+            idle_seconds=times[1],
+            measures=lines,
             saved_at=now(),
         )
         session.add(reading)
         session.flush()
-        digest = sha256(json.dumps(clean, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode())
+        whole = clean | ({"measures": lines} if lines else {})
+        digest = sha256(json.dumps(whole, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode())
         record(session, reader.label, "reading saved", f"trial {trial.id}", sequence=sequence, sha256=digest)
     return Saved(reading.sequence, reading.saved_at, reading.complete)

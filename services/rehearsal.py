@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from cfcore.study.schedule import Trial, make_schedule
+from cfcore.study.viewing import viewing_data, viewing_from
 from db.models import Pair, Study
 from services.answers import asked_of
 from services.reading import SIDES, ReadingRefused, geometry, raw_pixels
@@ -45,6 +46,9 @@ def rehearsal(workspace: Workspace, study_id: int) -> dict[str, Any]:
             "total": len(plan),
             "at": 0,
             "cases": [{"token": str(i), "state": "open"} for i in range(len(plan))],
+            "profile": None,
+            "viewing": viewing_data(viewing_from(study.protocol.get("viewing"))),
+            "check": False,
         }
 
 
@@ -63,6 +67,8 @@ def rehearsal_case(workspace: Workspace, study_id: int, position: int) -> dict[s
             "answers": None,
             "sequence": 0,
             "seconds": 0.0,
+            "idle": 0.0,
+            "measures": {},
             "saved_at": None,
             "complete": False,
         }

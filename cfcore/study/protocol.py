@@ -23,6 +23,7 @@ from cfcore.study.design.choices import (
     design_problems,
 )
 from cfcore.study.questions import PRESENCE, SIDES, Question, questions_from, to_data, validate_questions
+from cfcore.study.viewing import DEFAULT_VIEWING, Viewing, viewing_from, viewing_problems
 
 Kind = Literal["main", "secondary"]
 Reference = Literal["original", "reconstruction"]
@@ -99,7 +100,7 @@ class Protocol:
     patients through the arms by a Latin square over groups of readers, so that a reader meets a patient once.
     controls, repeats, training, guess_share (of the pairs, at the end), gate, design: see `cfcore.study.design`.
     analysis: what is fixed of the evaluation. questions: what else is asked, after
-    findings and ratings (`cfcore.study.questions`).
+    findings and ratings (`cfcore.study.questions`). viewing: how a case is put before the readers.
     """
 
     title: str
@@ -122,6 +123,7 @@ class Protocol:
     gate: Gate = OPEN_GATE
     design: Design = DEFAULT_DESIGN
     analysis: AnalysisPlan | None = None
+    viewing: Viewing = DEFAULT_VIEWING
 
     def __post_init__(self) -> None:
         # One canonical form: a list or a tuple, a degree of 10 or of 10.0, must give one digest.
@@ -294,6 +296,7 @@ def validate(protocol: Protocol) -> list[str]:
     known |= {r.key: tuple(range(1, r.points + 1)) for r in protocol.ratings}
     problems += validate_questions(protocol.questions, known, [t for a in protocol.arms for t in (a.key, a.name)])
     problems += design_problems(protocol)
+    problems += viewing_problems(protocol.viewing)
     for name, allowed in (
         ("rendering", get_args(Rendering)),
         ("reference", get_args(Reference)),
@@ -375,6 +378,7 @@ def from_json(text: str) -> Protocol:
         lists = (("findings", Finding), ("ratings", Rating), ("arms", Arm))
         items = {name: tuple(kind(**item) for item in data.get(name, ())) for name, kind in lists}
         later = choices_from(data) | {"analysis": plan_from(data.get("analysis"))}
+        later["viewing"] = viewing_from(data.get("viewing"))
         return Protocol(**{**data, **items, **later, "questions": questions_from(data.get("questions", ()))})
     except (TypeError, ValueError) as error:
         raise ValueError(f"This is not a study protocol: {error}. Export it again from Studies.") from error

@@ -44,6 +44,9 @@ class Viewing:
         object.__setattr__(self, "views", known + tuple(v for v in views if v not in VIEWS))
 
 
+DEFAULT_VIEWING = Viewing()
+
+
 def viewing_problems(viewing: Viewing, languages: tuple[str, ...] = ()) -> list[str]:
     """What is wrong with `viewing`, each with its remedy; empty where nothing is.
 

@@ -58,7 +58,7 @@ def test_a_case_holds_what_a_reader_needs_and_nothing_else(workspace: Workspace,
     case = reading.case(workspace, reader, 7, token)
     assert set(case) == {
         "token", "title", "position", "total", "open", "questions", "pixels",
-        "answers", "sequence", "seconds", "saved_at", "complete",
+        "answers", "sequence", "seconds", "idle", "measures", "saved_at", "complete",
     }  # fmt: skip
     assert (case["title"], case["position"], case["total"]) == ("Chest radiographs, series 1", 1, 4)
     assert case["questions"]["findings"] == [{"key": f.key, "label": f.label} for f in FINDINGS]

@@ -21,6 +21,7 @@ from cfcore.study.protocol import (
     validate,
 )
 from cfcore.study.questions import Likert
+from cfcore.study.viewing import Viewing
 
 
 def protocol(**changes):
@@ -151,6 +152,7 @@ def test_digest_sees_every_field_and_the_extra():
         {"gate": Gate(same_class=True)},
         {"design": Design(readers=3)},
         {"analysis": suggested_plan([("ctr", "Ratio")], [("v17+", "v17 +")])},
+        {"viewing": Viewing(linked_zoom=False)},
     ]
     digests = [digest(base), digest(base, {"weights": "abc"})] + [digest(protocol(**c)) for c in changes]
     assert len(set(digests)) == len(digests)
