@@ -13,6 +13,8 @@ Answer = Literal["A", "B", "both", "neither", "cannot"]
 ANSWERS: tuple[Answer, ...] = ("A", "B", "both", "neither", "cannot")
 # Repeats and controls measure the reader and never enter prevalence or agreement between readers.
 PURPOSES = ("reading", "repeat", "control")
+# Trials that are no reading of the checklist: they make no row here.
+APART = ("training", "guess", "series")
 
 READING_COLUMNS = (
     "reader", "arm", "patient", "pair", "purpose", "position", "original_side", "finding", "answer", "status",
@@ -48,13 +50,19 @@ def decode(answer: str | None, original_side: str) -> Decoded:
     return Decoded(original, counterfactual, counterfactual and not original, original and not counterfactual)
 
 
+def _purpose(row: Mapping[str, Any]) -> str:
+    """The purpose of a row; "counted" is the schedule's word for a reading."""
+    purpose = row.get("purpose") or "reading"
+    return "reading" if purpose == "counted" else str(purpose)
+
+
 def _trial(row: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("reader", "arm", "patient", "pair"):
         if name not in row:
             raise ValueError(f"A reading lacks “{name}”: give reader, arm, patient, pair, original_side, answers.")
-    purpose = row.get("purpose") or "reading"
+    purpose = _purpose(row)
     if purpose not in PURPOSES:
-        raise ValueError(f"A reading's purpose is “{purpose}”: expected one of {', '.join(PURPOSES)}.")
+        raise ValueError(f"A reading's purpose is “{purpose}”: expected one of {', '.join((*PURPOSES, *APART))}.")
     trial = {name: row[name] for name in ("reader", "arm", "patient", "pair")}
     return trial | {"purpose": purpose, "position": row.get("position"), "seconds": row.get("seconds")}
 
@@ -63,13 +71,13 @@ def decode_readings(rows: Iterable[Mapping[str, Any]], findings: Sequence[str] |
     """Decode trials into a tidy table, one row per reader, pair and finding (`READING_COLUMNS`).
 
     rows: one mapping per planned trial: reader, arm, patient, pair, original_side, `answers` (finding key ->
-    answer; empty or None for an unread trial), and, where known, position, seconds, purpose ("reading",
-    "repeat", "control"). findings: keys of the checklist; a finding without an answer becomes a row of status
+    answer; empty or None for an unread trial), and, where known, position, seconds, purpose ("reading" or
+    "counted", "repeat", "control"; rows of purpose "training", "guess" and "series" are left out). findings: keys of the checklist; a finding without an answer becomes a row of status
     "missing". Default: every key that occurs in any trial. Booleans are pandas "boolean" (NA where not
     assessed), status is "assessed", "cannot" or "missing", seconds the trial's time. Raises ValueError naming
     what is wrong with a row.
     """
-    trials = list(rows)
+    trials = [row for row in rows if _purpose(row) not in APART]
     keys = list(findings) if findings is not None else []
     if findings is None:
         keys = list(dict.fromkeys(key for row in trials for key in (row.get("answers") or {})))
@@ -101,7 +109,7 @@ def decode_ratings(rows: Iterable[Mapping[str, Any]], ratings: Sequence[str] | N
     A rating is asked of the pair as a whole, so it needs no decoding of sides. Columns: `RATING_COLUMNS`;
     value is NA where none was given.
     """
-    trials = list(rows)
+    trials = [row for row in rows if _purpose(row) not in APART]
     keys = list(ratings) if ratings is not None else []
     if ratings is None:
         keys = list(dict.fromkeys(key for row in trials for key in (row.get("ratings") or {})))

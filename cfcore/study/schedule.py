@@ -11,6 +11,7 @@ from cfcore.study.protocol import Allocation
 
 Id = str | int
 Side = Literal["A", "B"]
+Purpose = Literal["counted", "repeat", "control", "training", "guess", "series"]
 
 
 @dataclass(frozen=True)
@@ -23,20 +24,27 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Assignment:
-    """One original/counterfactual pair of the study: this image under this arm."""
+    """One original/counterfactual pair of the study: this image under this arm. `block`: the patient's group, where
+    patients are rotated over the arms."""
 
     arm: str
     image_id: Id
     patient: Id
+    block: int | None = None
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One reading of one pair by one reader: position from 0, and the side on which the original stands."""
+    """One reading of one pair by one reader: position from 0, and the side on which the original stands.
+
+    purpose: "counted"; "repeat" (a second reading), "control", "training" and "guess" (which side is the generated
+    one?) enter no prevalence; "series" asks about an arm after its last case.
+    """
 
     position: int
     pair_id: Id
     original_side: Side
+    purpose: Purpose = "counted"
 
 
 def _by_text(value: Hashable) -> tuple[str, str]:
@@ -73,7 +81,8 @@ def assign_pairs(
     """Choose images and give them to arms, `n_per_arm` pairs each, one image a patient.
 
     "own patients": every patient belongs to exactly one arm. "same patients": the same `n_per_arm` images
-    under every arm. Raises ValueError where the patients do not suffice.
+    under every arm. "rotated patients": as many blocks of `n_per_arm` patients as there are arms, each under every
+    arm; a reader then sees a block under one arm only. Raises ValueError where the patients do not suffice.
     """
     if allocation == "own patients":
         chosen = select_images(candidates, n_per_arm * len(arms), rng)
@@ -85,7 +94,10 @@ def assign_pairs(
     if allocation == "same patients":
         chosen = select_images(candidates, n_per_arm, rng)
         return [Assignment(arm, c.image_id, c.patient) for arm in arms for c in chosen]
-    raise ValueError(f"Unknown allocation “{allocation}”: use “own patients” or “same patients”.")
+    if allocation == "rotated patients":
+        chosen = select_images(candidates, n_per_arm * len(arms), rng)
+        return [Assignment(arm, c.image_id, c.patient, i // n_per_arm) for arm in arms for i, c in enumerate(chosen)]
+    raise ValueError(f"Unknown allocation “{allocation}”: use “own patients”, “same patients” or “rotated patients”.")
 
 
 def reader_rng(reader_key: str, rng: np.random.Generator | int) -> np.random.Generator:
@@ -95,7 +107,7 @@ def reader_rng(reader_key: str, rng: np.random.Generator | int) -> np.random.Gen
     return np.random.default_rng([entropy, key])
 
 
-def _sides(pair_ids: Sequence[Id], arms: Mapping[Id, str], rng: np.random.Generator) -> dict[Id, Side]:
+def balanced_sides(pair_ids: Sequence[Id], arms: Mapping[Id, str], rng: np.random.Generator) -> dict[Id, Side]:
     """Half A, half B in every arm; the extra pairs of odd arms alternate, which balances the whole."""
     groups: dict[str, list[Id]] = {}
     for pair in pair_ids:
@@ -111,7 +123,7 @@ def _sides(pair_ids: Sequence[Id], arms: Mapping[Id, str], rng: np.random.Genera
     return sides
 
 
-def _order(pair_ids: Sequence[Id], patients: Mapping[Id, Id], rng: np.random.Generator) -> list[Id]:
+def mixed_order(pair_ids: Sequence[Id], patients: Mapping[Id, Id], rng: np.random.Generator) -> list[Id]:
     """A random order in which a patient comes back only after every other patient has been seen once more."""
     stacks: dict[Id, list[Id]] = {}
     for i in rng.permutation(len(pair_ids)):
@@ -149,5 +161,5 @@ def make_schedule(
         raise ValueError("A pair is listed twice in the schedule: list each pair once.")
     own = reader_rng(reader_key, rng)
     pairs = sorted(pair_ids, key=_by_text)
-    sides = _sides(pairs, arms or {}, own)
-    return [Trial(i, pair, sides[pair]) for i, pair in enumerate(_order(pairs, patients or {}, own))]
+    sides = balanced_sides(pairs, arms or {}, own)
+    return [Trial(i, pair, sides[pair]) for i, pair in enumerate(mixed_order(pairs, patients or {}, own))]

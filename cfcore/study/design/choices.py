@@ -180,9 +180,10 @@ def _design_problems(design: Design, allocation: str, n_arms: int, has_series: b
 def design_problems(protocol: Any) -> list[str]:
     """What is wrong with a `Protocol`'s controls, repeats, training, gate and schedule, a sentence each."""
     n_arms = len(protocol.arms)
-    n_pairs = n_arms * protocol.n_per_arm + sum(max(0, c.n) for c in protocol.controls)
+    n_pairs = n_arms * protocol.n_per_arm
     if protocol.design.cases == "blocks" and protocol.design.readers > 0:
         n_pairs = n_pairs * protocol.design.readers_per_case // protocol.design.readers
+    n_pairs += sum(max(0, c.n) for c in protocol.controls)
     problems = _control_problems(protocol.controls)
     arms = {arm.key for arm in protocol.arms}
     problems += [

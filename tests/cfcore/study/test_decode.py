@@ -82,3 +82,12 @@ def test_swapping_sides_with_the_answer_changes_nothing(trials):
     other = [row(pair=i, original_side="BA"[s], answers={"ctr": swap.get(a, a)}) for i, (a, s) in enumerate(trials)]
     columns = ["in_original", "in_counterfactual", "appears", "disappears", "status"]
     pd.testing.assert_frame_equal(decode_readings(plain)[columns], decode_readings(other)[columns])
+
+
+def test_purposes_of_the_schedule_are_told_apart():
+    row = {"reader": "R1", "arm": "v1+", "patient": "P1", "pair": "C1", "original_side": "A", "answers": {"ctr": "B"}}
+    purposes = ("counted", "repeat", "training", "guess", "series", "control")
+    rows = [row | {"purpose": purpose} for purpose in purposes]
+    found = decode_readings(rows, ["ctr"])
+    assert list(found["purpose"]) == ["reading", "repeat", "control"]
+    assert len(decode_ratings(rows, ["realism"])) == 3
