@@ -71,11 +71,11 @@ def decode_readings(rows: Iterable[Mapping[str, Any]], findings: Sequence[str] |
     """Decode trials into a tidy table, one row per reader, pair and finding (`READING_COLUMNS`).
 
     rows: one mapping per planned trial: reader, arm, patient, pair, original_side, `answers` (finding key ->
-    answer; empty or None for an unread trial), and, where known, position, seconds, purpose ("reading" or
-    "counted", "repeat", "control"; rows of purpose "training", "guess" and "series" are left out). findings: keys of the checklist; a finding without an answer becomes a row of status
-    "missing". Default: every key that occurs in any trial. Booleans are pandas "boolean" (NA where not
-    assessed), status is "assessed", "cannot" or "missing", seconds the trial's time. Raises ValueError naming
-    what is wrong with a row.
+    answer; empty or None for an unread trial), and, where known, position, seconds, purpose ("reading" or "counted",
+    "repeat", "control"; rows of purpose "training", "guess" and "series" are left out). findings: keys of the
+    checklist; a finding without an answer becomes a row of status "missing". Default: every key that occurs in any
+    trial. Booleans are pandas "boolean" (NA where not assessed), status is "assessed", "cannot" or "missing", seconds
+    the trial's time. Raises ValueError naming what is wrong with a row.
     """
     trials = [row for row in rows if _purpose(row) not in APART]
     keys = list(findings) if findings is not None else []

@@ -98,7 +98,7 @@ def simulate_study(
 
     schedules: reader key -> trials. truth: (pair, finding) -> whether it is in the original and in the
     counterfactual; every pair and finding must be there. Returns one mapping per trial: reader, pair,
-    position, original_side, answers, ratings, seconds. Add arm and patient for `decode_readings`. Raises
+    position, purpose, original_side, answers, ratings, seconds. Add arm and patient for `decode_readings`. Raises
     ValueError naming a pair and finding without truth.
     """
     pairs = sorted({t.pair_id for trials in schedules.values() for t in trials}, key=lambda p: (str(type(p)), str(p)))
@@ -125,6 +125,7 @@ def simulate_study(
                     "reader": reader.key,
                     "pair": trial.pair_id,
                     "position": trial.position,
+                    "purpose": trial.purpose,
                     "original_side": trial.original_side,
                     "answers": answers,
                     "ratings": scores,
