@@ -11,7 +11,7 @@ import hashlib
 import logging
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -79,7 +79,7 @@ def import_images(
     seed: int = 0,
     patient_pattern: str | None = None,
     resplit: bool = False,
-    only: str | None = None,
+    only: str | Sequence[str] | None = None,
     actor: str = "system",
 ) -> ImportResult:
     """Imports a file, folder or table as a new data set; bad files are skipped and listed, the rest is imported.

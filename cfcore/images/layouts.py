@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
@@ -65,7 +66,7 @@ def plan_import(
     seed: int = 0,
     patient_pattern: str | None = None,
     resplit: bool = False,
-    only: str | None = None,
+    only: str | Sequence[str] | None = None,
 ) -> ImportPlan:
     """Lists what is to be imported from a file or folder.
 
@@ -85,8 +86,8 @@ def plan_import(
         patient_pattern: regular expression searched in the relative path of files; its first group (or the whole
             match) is the patient.
         resplit: divide anew, even if splits are given.
-        only: take the files in folders of this name alone, so that a table over several sources gives a data set of
-            one (a mixture would let the source give the label away).
+        only: take the files in folders of this name (or of one of these names) alone, so that a table over several
+            sources gives a data set of one (a mixture would let the source give the label away).
 
     Raises:
         ImportRefused: nothing there, no usable table, a split shared by patients, too many labels.
@@ -102,10 +103,12 @@ def plan_import(
         found: Literal["folder", "csv", "dicom"] = "csv"
     else:
         items, problems, found = _folder_items(path, layout, pattern)
-    if only is not None:
-        items = [item for item in items if item.path is not None and only in item.path.parent.parts]
-    if not items:
-        where = "at this path" if only is None else f"in a folder called {only!r}"
+    names = [only] if isinstance(only, str) else list(only or ())
+    if names:
+        items = [item for item in items if item.path is not None and not set(names).isdisjoint(item.path.parent.parts)]
+    missing = [n for n in names if not any(item.path is not None and n in item.path.parent.parts for item in items)]
+    if missing or not items:
+        where = f"in a folder called {missing[0]!r}" if missing else "at this path"
         raise ImportRefused(f"No file to import was found {where}.")
     _check_labels(items)
     own = sum(item.patient_key_raw.startswith("file:") for item in items)

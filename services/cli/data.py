@@ -19,7 +19,9 @@ def import_command(
     path: Annotated[Path, typer.Argument(help="Folder, CSV table, DICOM or image file.")],
     name: Annotated[str, typer.Option(help="Name of the data set.")],
     layout: Annotated[Layout, typer.Option(help="auto, folder, csv or dicom.")] = "auto",
-    only: Annotated[str | None, typer.Option(help="Take the files in folders of this name alone.")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Take the files in folders of this name alone; may be given several times.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the split, where none is given.")] = 0,
     patient_pattern: Annotated[str | None, typer.Option(help="Regular expression: patient in the file's path.")] = None,
     resplit: Annotated[
@@ -70,7 +72,7 @@ def phantom(
     n: int = 200,
     size: int = 512,
     seed: int = 0,
-    shortcut: Annotated[bool, typer.Option(help="Couple pacemaker and age to cardiomegaly.")] = False,
+    shortcut: Annotated[bool, typer.Option(help="Couple pacemaker and age to the pathology, 60 % to 5 %.")] = False,
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
 ) -> None:

@@ -107,7 +107,8 @@ def _shipped(folder: Path, card: dict[str, Any], classifier_folder: Path, classi
             f"{folder.name}/card.json does not say whose images it draws: name phantom and its pathology, ucsd or nih "
             'in "name" or "dataset"'
         )
-    shortcut = source == "phantom" and "shortcut" in words
+    couple = (card.get("dataset_meta") or {}).get("phantom", {}).get("couple")
+    shortcut = source == "phantom" and ("shortcut" in words or bool(couple))
     key = {"phantom": finding, "ucsd": "ucsd"}.get(source, f"{source}_{finding}")
     size = int(card["config"]["size"])
     key += ("_shortcut" if shortcut else "") + (f"_{size}px" if size != 64 else "")

@@ -36,6 +36,8 @@ def test_phantom_to_eigenvectors(workspace: Workspace) -> None:
         "--iterations", "12", "--batch", "8", "--patience", "1", "--tensorboard",
     )  # fmt: skip
     assert list(workspace.folder.rglob("events.out.*"))
+    call("train", "classifier", "--dataset", "toy", "--positive", "Cardiomegaly", "--name", "C2", "--size", "32",
+         "--iterations", "2", "--batch", "8")  # fmt: skip
     evaluated = call("evaluate", "classifier", "C", "--dataset", "toy")
     assert set(evaluated) == {"name", "figures", "settings", "seconds", "versions"}
     assert evaluated["figures"]["auc"] == pytest.approx(trained["auc"], abs=0.05)  # type: ignore[index]
@@ -54,6 +56,17 @@ def test_phantom_to_eigenvectors(workspace: Workspace) -> None:
     assert card["command"] == (
         "cfreader train stylex --dataset toy --name G2 --classifier C --iterations 2 --batch 4 --recipe adversarial "
         "--start-from G --accumulate 2 --precision bf16-mixed --seed 0"
+    )
+    call("train", "stylex", "--dataset", "toy", "--classifier", "C", "--name", "G3", "--iterations", "2", "--batch",
+         "4", "--recipe", "continue", "--start-from", "G", "--share", "toy:C2", "--encoder-passes", "2")  # fmt: skip
+    shared = [model_named(workspace, name, "stylex") for name in ("C, StylEx", "C2, StylEx")]
+    assert shared[0].sha256 == shared[1].sha256
+    assert [model.card["class_rows"] for model in shared] == [[0, 1], [2, 3]]
+    assert [model.card["classifier"] for model in shared] == ["C", "C2"]
+    assert shared[1].card["command"].endswith("--start-from G --share toy:C2 --encoder-passes 2 --seed 0")
+    assert call("evaluate", "stylex", "C2, StylEx", "--dataset", "toy")["figures"]["l1"] < 1  # type: ignore[index,operator]
+    assert "--share takes DATASET:CLASSIFIER, not 'toy'" in refused(
+        "train", "stylex", "--dataset", "toy", "--classifier", "C", "--share", "toy"
     )
     measured = call("evaluate", "stylex", "G", "--dataset", "toy")
     assert measured["figures"]["l1"] == pytest.approx(drawn["l1"], abs=0.01)  # type: ignore[index]
@@ -90,6 +103,8 @@ def test_import_shows_bad_files_by_name_and_takes_the_rest(workspace: Workspace,
     assert found["imported"] == 6
     one = call("import", str(folder), "--name", "one", "--only", "NORMAL", "--layout", "folder")
     assert (one["imported"], len(one["skipped"])) == (3, 1)  # type: ignore[arg-type]
+    both = call("import", str(folder), "--name", "both", "--only", "NORMAL", "--only", "PNEUMONIA")
+    assert both["imported"] == 6
     assert "in a folder called 'NOWHERE'" in refused("import", str(folder), "--name", "none", "--only", "NOWHERE")
     assert [row["file"] for row in found["skipped"]] == ["NORMAL/broken.png"]  # type: ignore[index,attr-defined]
 

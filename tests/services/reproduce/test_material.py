@@ -82,6 +82,18 @@ def test_cards_tell_whose_images_a_generator_draws(tmp_path: Path) -> None:
     }
 
 
+def test_a_coupled_data_set_makes_a_shortcut_generator_whatever_its_name(tmp_path: Path) -> None:
+    classes = ["No effusion", "Effusion"]
+    card(tmp_path, "c", kind="classifier", name="Phantom C", class_names=classes)
+    for slug, couple in (("plain", {}), ("coupled", {"pacemaker": [0.6, 0.05]})):
+        meta = {"phantom": {"pathology": "effusion", "couple": couple}}
+        card(tmp_path, slug, kind="stylex", name=slug, classifier="Phantom C", config={"size": 64}, dataset_meta=meta)
+    assert [(g.key, g.shortcut) for g in shipped_generators(tmp_path)] == [
+        ("effusion", False),
+        ("effusion_shortcut", True),
+    ]
+
+
 def test_a_card_that_tells_too_little_is_named(tmp_path: Path) -> None:
     card(tmp_path, "lonely", kind="stylex", name="Phantom", classifier="gone", config={"size": 64})
     with pytest.raises(ValueError, match=r"lonely/card\.json names the classifier 'gone'"):

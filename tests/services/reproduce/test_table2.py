@@ -14,7 +14,10 @@ from cfcore.metrics.phantom_factors import SPREAD, factors_along
 from cfcore.study.protocol import FINDING_LISTS
 from services.demo_truth import RULES
 from services.phantom_effects import EffectOf
+from services.reproduce import table2
 from services.reproduce.table2 import OWN, PAPER_TICKS, MovedPairs, readers_part, truth_part
+from tests.services.reproduce.test_material import shipped
+from tests.services.toy_study import Brighten, Brightness
 
 DEGREES = (0.0, 5.0, 10.0)
 
@@ -62,6 +65,47 @@ def test_the_true_factor_of_each_pair(along: dict[str, list[np.ndarray]]) -> Non
     assert (part.figures["pacemaker_found_cardiomegaly"], part.figures["pacemaker_rank_cardiomegaly"]) == (1.0, 2.0)
     first = truth_part("cardiomegaly", "cardiomegaly", kept[:1], effects[:1])
     assert (first.figures["pacemaker_found_cardiomegaly"], first.figures["pacemaker_rank_cardiomegaly"]) == (0.0, 0.0)
+
+
+class Drawn(Brighten):
+    """Adds a picture per direction: one that makes the heart grow, one that is a pacemaker."""
+
+    size = (64, 64)
+
+    def __init__(self, pictures: dict[str, Tensor]) -> None:
+        super().__init__()
+        self.size, self.pictures = (64, 64), pictures
+        self.classifier = Dark()
+
+    def directions(self) -> tuple[NamedDirection, ...]:
+        return tuple(direction(name, i) for i, name in enumerate(self.pictures))
+
+    def _render(self, codes: Tensor, images: Tensor, direction: str | None, degrees: Tensor, target: int) -> Tensor:
+        return (codes + degrees[:, None, None, None] / 10 * self.pictures[direction or ""]).clamp(0, 1)
+
+
+class Dark(Brightness):
+    """Calls every phantom healthy."""
+
+    size = (64, 64)
+
+    def logits(self, images: Tensor) -> Tensor:
+        return torch.tensor([1.0, -1.0]).expand(len(images), 2)
+
+
+def test_a_shipped_shortcut_card_gets_the_shortcuts_answer(
+    along: dict[str, list[np.ndarray]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures = {name: torch.from_numpy((frames[-1] - frames[0]).mean(axis=0)).float() for name, frames in along.items()}
+    pictures["v7 -"] = torch.from_numpy(along["v7 -"][-1][0] - along["v7 -"][0][0]).float()
+    engine = Drawn(pictures)
+    card = shipped(source="phantom", finding="cardiomegaly", shortcut=True, key="cardiomegaly_shortcut")
+    monkeypatch.setattr(type(card), "load", lambda self: (Dark(), torch.nn.Identity()))
+    monkeypatch.setattr(table2, "shipped_generators", lambda: [card])
+    monkeypatch.setattr(table2.EigenFind, "fit", lambda *_, **__: engine)
+    found = table2.table2(quick=True)
+    assert (found["figures"]["shortcut_found"], found["figures"]["shortcut_rank"]) == (1.0, 2.0)
+    assert found["settings"]["shortcut"] == "a generator of the coupled phantom is shipped"
 
 
 def test_readers_tick_what_is_there(along: dict[str, list[np.ndarray]]) -> None:
