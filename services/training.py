@@ -179,10 +179,7 @@ def train_stylex(workspace: Workspace, run: Run, progress: Progress) -> int:
     generator = torch.Generator().manual_seed(run.seed)
     networks = {"size": first.size, "classes": sum(len(m.rows) for m in materials)} | settings["networks"]
     model = StylEx(StylExConfig(**networks))
-    recipe = RECIPES[settings["recipe"]]
-    if settings["start_from"] is not None:
-        recipe = replace(recipe, classifier_from=0)  # its pictures are worth C's judgement already
-    recipe = replace(recipe, **settings["losses"])
+    recipe = replace(RECIPES[settings["recipe"]], **settings["losses"])
     classifiers = [m.classifier for m in materials]
     task = StylExTask(model, classifiers, recipe, generator, iterations=int(settings["iterations"]))
     if settings["start_from"] is not None:
@@ -300,8 +297,9 @@ def _command(run: Run, dataset: str, settings: dict[str, Any]) -> str:
     options |= {key: settings[key] for key in LOOP_OPTIONS if settings[key] != LOOP_DEFAULTS[key]}
     words = [f"--{key.replace('_', '-')} {shlex.quote(str(value))}" for key, value in options.items()]
     words += [f"--share {shlex.quote(pair)}" for pair in settings.get("shared", [])]
-    if settings.get("networks", {}).get("encoder_passes", 1) != 1:
-        words.append(f"--encoder-passes {settings['networks']['encoder_passes']}")
+    passes = settings.get("networks", {}).get("encoder_passes", 1)
+    if passes != 1:
+        words.append(f"--encoder-passes {passes}")
     return f"cfreader {run.kind} {' '.join(words)} --seed {run.seed}"
 
 

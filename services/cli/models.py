@@ -92,7 +92,8 @@ def train_stylex(
     recipe: Annotated[
         str,
         typer.Option(
-            help='"reconstruct" (first phase on a CPU), "adversarial" (second, with --start-from) or "paper" (all).'
+            help='"reconstruct" (first phase on a CPU), "continue" (more of it, with --start-from), "adversarial" '
+            '(second phase, with --start-from) or "paper" (all).'
         ),
     ] = "reconstruct",
     start_from: Annotated[str | None, typer.Option(help="Name of a generator to go on from.")] = None,

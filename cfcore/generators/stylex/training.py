@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -95,6 +95,9 @@ RECONSTRUCT = StylExTraining(
 )
 """First phase on a CPU: E and G learn to reconstruct; C's terms join when the pictures are worth its judgement."""
 
+CONTINUE = replace(RECONSTRUCT, generator_rate=0.007, encoder_rate=0.007, classifier_from=0)
+"""The first phase once more, from weights that have been through it: at its full rate they would be forgotten."""
+
 ADVERSARIAL = StylExTraining(
     generator_rate=0.0016,
     encoder_rate=0.0008,
@@ -112,7 +115,7 @@ ADVERSARIAL = StylExTraining(
 )
 """Second phase, from the weights of the first: all terms of the paper, the reconstruction still weighing most."""
 
-RECIPES = {"reconstruct": RECONSTRUCT, "adversarial": ADVERSARIAL, "paper": StylExTraining()}
+RECIPES = {"reconstruct": RECONSTRUCT, "continue": CONTINUE, "adversarial": ADVERSARIAL, "paper": StylExTraining()}
 
 
 class RunningMean(nn.Module):

@@ -11,12 +11,15 @@ from torch import Tensor, nn
 from cfcore.classifiers.base import Classifier
 from cfcore.generators.stylex.losses import (
     classifier_terms,
+    device_distance,
     discriminator_loss,
+    dissimilarity,
     edge_distance,
     generator_loss,
     path_lengths,
     r1_gamma,
     r1_penalty,
+    small_bright,
 )
 
 
@@ -72,3 +75,28 @@ def test_classifier_terms_vanish_for_a_perfect_reconstruction(classifier: Classi
     assert kl.item() == pytest.approx(0.0, abs=1e-7)
     worse, _ = classifier_terms(classifier, images, (images + 0.3).clamp(0, 1), perceptual=False)
     assert worse.item() > 0.1
+
+
+def test_small_bright_structures_are_found_and_large_ones_are_not() -> None:
+    image = torch.full((1, 1, 24, 24), 0.3)
+    image[..., 4:14, 4:14] = 0.9
+    image[..., 18:21, 18:21] = 0.8
+    weight = small_bright(image)
+    assert weight[0, 0, 19, 19].item() == pytest.approx(0.8 - 0.3 - 0.15)
+    weight[..., 18:21, 18:21] = 0
+    assert weight.max() == 0
+
+
+def test_a_lost_device_costs_and_other_differences_do_not() -> None:
+    image = torch.full((1, 1, 24, 24), 0.3)
+    image[..., 18:21, 18:21] = 0.8
+    without, darker = torch.full_like(image, 0.3), image.clone()
+    darker[..., :10, :] -= 0.2
+    assert device_distance(without, image).item() == pytest.approx(9 * 0.5 * 0.35 / 576, rel=1e-5)
+    assert device_distance(darker, image) == 0
+
+
+def test_dissimilarity_is_none_of_an_image_with_itself() -> None:
+    image = torch.rand(2, 1, 24, 24, generator=torch.Generator().manual_seed(0))
+    assert dissimilarity(image, image).item() == pytest.approx(0, abs=1e-5)
+    assert 0 < dissimilarity(image, (image + 0.3).clamp(0, 1)) < dissimilarity(image, 1 - image)

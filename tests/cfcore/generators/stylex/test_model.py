@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from cfcore.generators.stylex import StylEx, StylExConfig
-from cfcore.generators.stylex.model import load_stylex, save_stylex
+from cfcore.generators.stylex.model import load_earlier, load_stylex, save_stylex
 
 
 def test_the_label_changes_the_picture(stylex: StylEx, images: Tensor) -> None:
@@ -73,3 +73,63 @@ def test_round_trip_on_disk(stylex: StylEx, images: Tensor, tmp_path: Path) -> N
 def test_impossible_sizes_are_refused(wrong: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         StylExConfig(**wrong)  # type: ignore[arg-type]
+
+
+def small(**fields: int) -> StylEx:
+    narrow = {4: 8, 8: 8, 16: 8}
+    config = {"size": 16, "width": 12, "condition": 4, "channels": narrow, "critic_channels": narrow} | fields
+    return StylEx(StylExConfig(**config))  # type: ignore[arg-type]
+
+
+def test_a_second_pass_sees_what_the_first_misses() -> None:
+    torch.manual_seed(0)
+    model = small(encoder_passes=2)
+    images = torch.rand(6, 1, 16, 16)
+    assert torch.equal(model.encode(images), model.encoder(images))  # it begins with no correction
+    torch.nn.init.normal_(model.encoder.correction.weight)
+    correction = model.encode(images) - model.encoder(images)
+    assert correction.abs().mean() > 0.01
+    with torch.no_grad():
+        drawn = model.synthesis(model.encoder(images), model.embedding.weight.mean(dim=0).expand(6, -1))
+    assert torch.allclose(correction, model.encoder.correct(images, drawn), atol=1e-5)
+    assert not torch.allclose(correction, model.encoder.correct(images, images), atol=1e-3)
+    label = torch.arange(6) % 2
+    before = model.decode(model.encode(images), label)
+    model.scale_codes(3.0)
+    assert torch.allclose(model.decode(model.encode(images), label), before, atol=1e-5)
+
+
+def test_more_than_two_passes_are_refused() -> None:
+    with pytest.raises(ValueError, match="encoder_passes must be 1 or 2, not 3"):
+        small(encoder_passes=3)
+
+
+def test_a_shared_generator_is_that_of_one_classifier_when_loaded_for_it(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = small(classes=4, encoder_passes=2)
+    torch.nn.init.normal_(model.encoder.correction.weight)
+    save_stylex(tmp_path, model, {"name": "second of two", "class_rows": [2, 3], "code_scale": 1.0})
+    own = load_stylex(tmp_path)
+    assert own.config.classes == 2 and own.embedding.num_embeddings == own.mapping.embedding.num_embeddings == 2
+    images, label = torch.rand(4, 1, 16, 16), torch.tensor([0, 1, 0, 1])
+    assert torch.allclose(own.encode(images), model.encode(images), atol=0.05)
+    w, z = model.encode(images), torch.randn(4, 12)
+    assert torch.allclose(own.decode(w, label), model.decode(w, label + 2), atol=0.02)
+    assert not torch.allclose(own.decode(w, label), model.decode(w, label), atol=0.02)
+    assert torch.allclose(own.mapping(z, label), model.mapping(z, label + 2), atol=0.02)
+    with pytest.raises(ValueError, match=r"rows \[1, 4\] are not among the generator's 4"):
+        model.keep_classes([1, 4])
+
+
+def test_a_larger_generator_begins_as_the_stored_one(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    stored, larger = small(), small(classes=4, encoder_passes=2)
+    save_stylex(tmp_path, stored, {"name": "first"})
+    load_earlier(tmp_path, larger)
+    images, label = torch.rand(4, 1, 16, 16), torch.tensor([0, 1, 0, 1])
+    assert torch.allclose(larger.encode(images), stored.encode(images), atol=0.02)
+    for shift in (0, 2):
+        w = stored.encode(images)
+        assert torch.allclose(larger.decode(w, label + shift), stored.decode(w, label), atol=0.02)
+    with pytest.raises(ValueError, match="does not fit StylEx"):
+        load_earlier(tmp_path, StylEx(StylExConfig(size=16, width=20)))
