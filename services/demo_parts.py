@@ -23,6 +23,7 @@ from services.importing import import_phantom
 from services.models import ModelView, list_models, register_shipped
 from services.notebook import keep
 from services.pairs import make_pairs
+from services.result_truth import measure_study
 from services.runs import run_view, start_run
 from services.schedule import write_trials
 from services.studies import close_study, create_study, lock_study, protocol_of, study_view, update_draft
@@ -160,6 +161,7 @@ def _finished_study(workspace: Workspace, run_id: int, progress: Progress) -> in
         _simulate(workspace, study_id)
     if view.state != "closed":
         close_study(workspace, study_id, actor=ACTOR)
+    _until_done(workspace, measure_study(workspace, study_id, actor=ACTOR), progress)
     return study_id
 
 

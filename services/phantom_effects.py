@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cfcore.engines.base import Progress, silent
 from cfcore.metrics.factor_effects import EffectOf
+from cfcore.wording import direction_name
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,7 +49,8 @@ def effect_along(
 ) -> EffectOf:
     """Move every image along a direction in `steps` equal degrees from 0 to `degree` and measure what is shown.
 
-    `direction`: None for a method that has one way alone. `images`: batches of (n, 1, s, s) in [0, 1], each of one size of 64 px or more.
+    `direction`: None for a method that has one way alone. `images`: batches of (n, 1, s, s) in [0, 1], each of one size
+    of 64 px or more.
     """
     import numpy as np
     import torch
@@ -62,7 +64,9 @@ def effect_along(
     for i, chunk in enumerate(chunks):
         frames = engine.path(chunk, target, degrees, direction=direction, rendering=rendering)
         for step, (_, shown, _) in enumerate(frames):
-            progress((i + step / steps) / len(chunks), f"moving images along {direction or engine.title}")
+            progress(
+                (i + step / steps) / len(chunks), f"moving images along {direction_name(direction or engine.title)}"
+            )
             rows[step].append(measured_factors(shown[:, 0].cpu().numpy()))
     values = {f: np.stack([np.concatenate([part[f] for part in row]) for row in rows]) for f in FACTORS}
     effect = direction_effect(degrees.tolist(), values, SPREAD)

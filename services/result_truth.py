@@ -116,6 +116,12 @@ def measure_study(workspace: Workspace, study_id: int, *, actor: str) -> int:
     return _measure(workspace, _settings_of_study(workspace, study), study.title, actor)
 
 
+def measure_closed(workspace: Workspace, study_id: int, *, actor: str) -> int | None:
+    """`measure_study` for a study that was closed just now; None where there is no truth to measure."""
+    settings = _settings_of_study(workspace, study := study_view(workspace, study_id))
+    return None if settings is None else _measure(workspace, settings, study.title, actor)
+
+
 def measure_run_directions(workspace: Workspace, run_id: int, *, actor: str) -> int:
     """Queue the measuring of a run's kept directions, or find the run that does it; the run's id.
 

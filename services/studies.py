@@ -256,6 +256,9 @@ def close_study(workspace: Workspace, study_id: int, *, actor: str) -> None:
             raise StudyRefused(f"Study {study_id} is not open for reading, so it cannot be closed.")
         study.state, study.closed_at = "closed", now()
         record(session, actor, "study closed", f"study {study_id}", digest=study.digest)
+    from services.result_truth import measure_closed
+
+    measure_closed(workspace, study_id, actor=actor)
 
 
 def copy_study(workspace: Workspace, study_id: int, *, actor: str) -> int:

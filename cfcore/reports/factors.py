@@ -21,7 +21,7 @@ table.factors { border-collapse: separate; border-spacing: 3px; font-size: 0.95r
 table.factors th { font-weight: 600; color: #465062; text-align: left; padding: 0.3rem 0.6rem; }
 table.factors th .n { display: block; font-weight: 400; font-size: 0.8rem; color: #5b6577; }
 table.factors th[scope=row] { font-weight: 400; color: #1b2230; padding: 0 1.25rem 0 0; max-width: 17rem; }
-table.factors td { min-width: 8.2rem; height: 2.7rem; text-align: center; border-radius: 6px; padding: 0.2rem;
+table.factors td { min-width: 7.2rem; height: 2.6rem; text-align: center; border-radius: 6px; padding: 0.2rem;
   border: 2px solid transparent; font-variant-numeric: tabular-nums; background: #fff; }
 table.factors td.corner { min-width: 0; }
 table.factors td.main { border-color: #1b2230; font-weight: 650; }
@@ -166,7 +166,7 @@ def _measured(found: EffectOf) -> str:
     effect = found.effect
     if effect.measurable == effect.n:
         return counted(effect.n, "image")
-    return f"{effect.measurable} of {counted(effect.n, 'image')} measurable"
+    return f"{effect.measurable} of {effect.n} measured"
 
 
 def _pacemaker(found: EffectOf) -> str:
@@ -193,7 +193,7 @@ def _listed(parts: Sequence[str]) -> str:
 
 
 def _sd(size: float) -> str:
-    return f"{_true_minus(f'{size + 0.0:+.1f}')} SD"
+    return "0.0 SD" if abs(size) < 0.05 else f"{_true_minus(f'{size:+.1f}')} SD"
 
 
 def _signed(value: float | None) -> str:

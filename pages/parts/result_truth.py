@@ -91,7 +91,7 @@ def section(
     if truth.state == "under way" and truth.run is not None:
         st.fragment(following, run_every=POLL_SECONDS)(truth.run.id)
     if truth.state in ("none", "ended early"):
-        st.caption(f"{WHY} It takes well under a minute, in the background.")
+        st.caption(f"{WHY} Measuring takes less than a minute, in the background.")
         if truth.run is not None:
             layout.html(f'<span class="muted">{layout.escape(truth.run.message)}</span>')
         again = "Measure again" if truth.run is not None else "Measure what they move"
@@ -122,12 +122,22 @@ def show(truth: Truth, found: StudyResults | None) -> None:
     if not truth.effects:
         return
     layout.html(sentences_html(truth.effects))
-    layout.html(table_html(truth.effects))
-    st.caption(LEGEND)
     if found is not None and truth.findings:
-        finding_table(found, truth)
+        left, right = st.columns([1, 1], gap="large")
+        with left:
+            finding_table(found, truth)
+        with right:
+            factor_table(truth)
+    else:
+        factor_table(truth)
     with st.expander("All numbers of the factors", icon=":material/table_rows:"):
         numbers(truth)
+
+
+def factor_table(truth: Truth) -> None:
+    st.subheader("Which factor moves", anchor=False)
+    layout.html(table_html(truth.effects))
+    st.caption(LEGEND)
 
 
 def finding_table(found: StudyResults, truth: Truth) -> None:

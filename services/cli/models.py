@@ -116,7 +116,7 @@ def train_stylex(
     from services.datasets import dataset_named
     from services.models import model_named
 
-    opened = open_workspace(workspace)
+    opened = _with_shipped(workspace)
     begin = model_named(opened, start_from, "stylex").id if start_from else None
     settings = {
         "iterations": iterations,

@@ -45,7 +45,7 @@ def test_every_page_has_something_to_show(demo: Workspace) -> None:
     assert (finished.state, finished.n_pairs, finished.done, finished.total) == ("closed", 30, 90, 90)
     assert finished.simulated and verify_digest(demo, finished.id)
     assert (waiting.state, waiting.n_pairs, waiting.done, waiting.total) == ("locked", 12, 0, 12)
-    assert count(demo, Entry) == 3 and count(demo, Run) == 1
+    assert count(demo, Entry) == 3 and count(demo, Run) == 2
 
 
 def test_the_demo_reader_has_one_series_to_read(demo: Workspace) -> None:
@@ -78,7 +78,7 @@ def test_a_demo_that_was_cut_off_is_completed_without_doubles(demo: Workspace) -
             session.delete(entry)
     (demo.folder / "demo").write_text("")
     prepare_demo(demo)
-    assert [count(demo, table) for table in (Dataset, Run, Study, Reading, Entry)] == [1, 1, 2, 90, 3]
+    assert [count(demo, table) for table in (Dataset, Run, Study, Reading, Entry)] == [1, 2, 2, 90, 3]
 
 
 def test_a_workspace_with_data_of_its_own_is_left_alone(workspace: Workspace) -> None:

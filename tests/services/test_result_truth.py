@@ -19,7 +19,7 @@ from services.result_truth import (
     truth_of_study,
 )
 from services.runs import RunRefused, engine_folder, run_view, start_run
-from services.studies import create_study, study_view
+from services.studies import close_study, create_study, study_view
 from services.worker import measure
 from services.workspace import Workspace
 from tests.services.toy_study import DIRECTIONS, finished_run, toy_engine
@@ -95,6 +95,13 @@ def test_the_arms_of_a_closed_phantom_study_are_measured_once(workspace: Workspa
     assert found.findings is not None and {finding for finding, _ in found.findings} == keys
     assert all(cell["n"] == 2 and 0 <= cell["share"] <= 1 for cell in found.findings.values())
     assert set(view.inputs["images"]) == {str(p.image_id) for p in study_view(workspace, study_id).pairs}
+
+
+def test_closing_a_phantom_study_asks_for_its_truth(workspace: Workspace) -> None:
+    study_id = phantom_study(workspace, state="locked")
+    close_study(workspace, study_id, actor="ada")
+    truth = truth_of_study(workspace, study_view(workspace, study_id))
+    assert truth is not None and truth.state == "under way"
 
 
 def test_an_open_study_is_not_measured(workspace: Workspace) -> None:

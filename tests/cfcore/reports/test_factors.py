@@ -44,7 +44,7 @@ def test_a_direction_that_moves_nothing_or_draws_a_pacemaker_says_so() -> None:
 
 def test_the_table_frames_the_main_factor_and_counts_what_could_be_measured() -> None:
     html = table_html([moved(cardiothoracic_ratio=0.10), moved("v5 -", lost=1, effusion=-0.2)])
-    assert html.count("class=main") == 2 and "3 of 4 images measurable" in html and "v5 −" in html
+    assert html.count("class=main") == 2 and "3 of 4 measured" in html and "v5 −" in html
     framed = re.findall(r"<td class=main[^>]*>(.*?)</td>", html)
     assert framed == ["● +1.4 SD<span>ρ +1.00</span>", "● −2.6 SD<span>ρ −1.00</span>"]
     assert html.count("<tr>") == 1 + len(LABELS) and "0 of 4" in html
