@@ -64,11 +64,12 @@ def fill(workspace: Workspace, progress: Progress, size: int, n_images: int) -> 
 
 
 def shipped_pair(workspace: Workspace) -> tuple[ModelView, ModelView]:
-    """The shipped phantom classifier and the generator that was trained against it."""
+    """The shipped classifier of the demo's phantoms and the generator that was trained against it."""
     models = {model.id: model for model in list_models(workspace)}
     for generator in models.values():
         classifier = models.get(generator.classifier_id or 0)
-        if generator.kind != "classifier" and classifier and "phantom" in classifier.name.casefold():
+        name = classifier.name.casefold() if classifier else ""
+        if classifier and generator.kind != "classifier" and "phantom" in name and PATHOLOGY in name:
             return classifier, generator
     raise DemoRefused(
         "No phantom classifier with its generator is shipped under weights/: get the whole repository, or train them "
