@@ -4,6 +4,7 @@ Every function takes a (cases, readers) array, a DataFrame, or a `Table`, and re
 closed-form interval where one is published, or with the bootstrap over patients where a `Resample` is given.
 """
 
+from cfcore.study.agreement.bland_altman import BlandAltman, bland_altman
 from cfcore.study.agreement.brennan_prediger import brennan_prediger, pabak
 from cfcore.study.agreement.cohen import cohen_kappa, cohen_pairs
 from cfcore.study.agreement.conger import conger_kappa
@@ -17,9 +18,11 @@ from cfcore.study.agreement.table import Table, as_table, table_from_contingency
 
 __all__ = [
     "FORMS",
+    "BlandAltman",
     "Table",
     "as_table",
     "bias_index",
+    "bland_altman",
     "brennan_prediger",
     "cohen_kappa",
     "cohen_pairs",

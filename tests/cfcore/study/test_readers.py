@@ -1,7 +1,12 @@
+import numpy as np
+import pandas as pd
 import pytest
+from scipy.stats import binomtest
 
-from cfcore.study.decode import decode_readings
-from cfcore.study.readers import reader_checks, readers_table
+from cfcore.study.decode import decode_ratings, decode_readings
+from cfcore.study.intervals import wilson
+from cfcore.study.protocol import Rating
+from cfcore.study.readers import missing_table, reader_checks, readers_table, repeated_ratings, times_table
 
 
 def row(reader, pair, answer, purpose="reading", seconds=20.0, side="A"):
@@ -48,3 +53,59 @@ def test_repeats_are_compared_after_decoding():
 def test_without_repeats_or_controls_there_is_a_reason():
     check = reader_checks(decode_readings([row("anna", 1, "A")], ["ctr"])).iloc[0]
     assert check.intra_reader_note == "no case has two readings" and check.false_alarms_note == "no reading"
+
+
+def test_a_favourite_side_is_tested():
+    rows = [row("anna", pair, "A") for pair in range(12)] + [row("ben", 1, "both")]
+    anna, ben = readers_table(decode_readings(rows, ["ctr"])).to_dict("records")
+    assert anna["first_side_p"] == pytest.approx(binomtest(12, 12).pvalue) and anna["first_side_high"] == 1
+    assert pd.isna(ben["first_side_p"]) and ben["first_side_note"] == "no reading"
+
+
+def test_a_false_alarm_is_any_one_sided_finding_of_an_identical_pair():
+    rows = [
+        row("anna", k, None, "control") | {"answers": {"ctr": "A" if k == 0 else "both", "old": "neither"}}
+        for k in range(4)
+    ]
+    decoded = decode_readings(rows, ["ctr", "old"])
+    check = reader_checks(decoded).iloc[0]
+    assert check.false_alarms == 0.25 and check.false_alarm_answers == pytest.approx(1 / 8)
+    assert check.false_alarms_high == wilson(1, 4).high
+    kinds = decoded.assign(kind=np.where(decoded["pair"] == 0, "filter", "identical"))
+    check = reader_checks(kinds).iloc[0]
+    assert check.controls == 3 and check.false_alarms == 0
+
+
+def test_missing_per_reader_and_arm():
+    rows = [row("anna", 1, "A"), row("anna", 2, "cannot"), row("anna", 3, None) | {"arm": "v2"}, row("ben", 1, "B")]
+    rows += [row("anna", 1, None, "repeat")]
+    table = missing_table(decode_readings(rows, ["ctr"])).set_index(["reader", "arm"])
+    first, second = table.loc[("anna", "v1")], table.loc[("anna", "v2")]
+    assert (first.planned, first.done, first.unread, first.cannot, first.missing) == (2, 2, 0, 1, 0)
+    assert first.cannot_share == 0.5 and first.missing_share == 0
+    assert (second.unread, second.missing_share) == (1, 1) and pd.isna(second.cannot_share)
+    assert missing_table(decode_readings([], ["ctr"])).empty
+
+
+def test_times_per_reader_and_arm():
+    seconds = [10, 20, 40]
+    rows = [row("anna", k, "A", seconds=s) for k, s in enumerate(seconds)]
+    rows += [row("anna", 9, "A", seconds=80) | {"arm": "v2"}, row("ben", 1, None, seconds=None)]
+    table = times_table(decode_readings(rows, ["ctr"])).set_index(["reader", "arm"])
+    own = table.loc[("anna", "v1")]
+    assert (own.cases, own["median"], own.lower_quartile, own.upper_quartile) == (3, 20, 15, 30)
+    assert own.geometric_mean == pytest.approx(20) and table.loc[("anna", "")].cases == 4
+    assert table.loc[("ben", "")].cases == 0 and table.loc[("ben", "")]["median"] is None
+
+
+def test_repeated_ratings():
+    scale = Rating("realism", "Real?", "no", "yes", 5)
+    rows = []
+    for pair in range(6):
+        rows.append(row("anna", pair, "A") | {"ratings": {"realism": pair % 5 + 1}})
+        rows.append(row("anna", pair, "A", "repeat") | {"ratings": {"realism": min(pair % 5 + 2, 5)}})
+    rows.append(row("ben", 1, "A") | {"ratings": {"realism": 3}})
+    anna, ben = repeated_ratings(decode_ratings(rows, ["realism"]), [scale]).to_dict("records")
+    assert anna["repeats"] == 6 and anna["bias"] == pytest.approx(-5 / 6)
+    assert anna["lower"] < anna["bias"] < anna["upper"] and 0 < anna["weighted_kappa"] < 1 and 0 < anna["icc"] < 1
+    assert ben["repeats"] == 0 and ben["icc_note"] and ben["weighted_kappa_note"] and ben["bias_note"]
