@@ -3,6 +3,7 @@
 from starlette.routing import BaseRoute
 
 from .accounts import account_routes
+from .profile import profile_routes
 from .reading import reading_routes
 from .rehearsal import rehearsal_routes
 from .views import views_routes
@@ -12,4 +13,4 @@ __all__ = ["all_routes"]
 
 def all_routes() -> list[BaseRoute]:
     """Every route that is served beside Streamlit's own; `routes.guard.Guard` stands before all of them."""
-    return [*account_routes, *reading_routes, *rehearsal_routes, *views_routes]
+    return [*account_routes, *profile_routes, *reading_routes, *rehearsal_routes, *views_routes]

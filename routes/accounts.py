@@ -22,7 +22,8 @@ _templates = Environment(
 _POLICY = "default-src 'none'; style-src 'self' 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'"
 
 
-def _page(name: str, status: int = 200, **values: object) -> HTMLResponse:
+def page(name: str, status: int = 200, **values: object) -> HTMLResponse:
+    """A template, filled in; nobody keeps it and no script runs in it."""
     html = _templates.get_template(name).render(minimum=accounts.MINIMUM_PASSWORD, **values)
     return HTMLResponse(html, status, {"Cache-Control": "no-store", "Content-Security-Policy": _POLICY})
 
@@ -71,7 +72,7 @@ def _home(role: str) -> str:
 
 def _form(request: Request, status: int = 200, **values: object) -> HTMLResponse:
     demo = accounts.is_demo(request.scope["workspace"]) and _at_home(request)
-    return _page("sign_in.html", status, demo=demo, **values)
+    return page("sign_in.html", status, demo=demo, **values)
 
 
 async def show_sign_in(request: Request) -> Response:
@@ -127,7 +128,7 @@ async def show_invitation(request: Request) -> Response:
     workspace, token = request.scope["workspace"], request.path_params["token"]
     found = await to_thread.run_sync(accounts.invitation, workspace, token)
     problem = "" if found else await to_thread.run_sync(accounts.why_dead, workspace, token)
-    return _page("invite.html", 200 if found else 410, invitation=found, problem=problem)
+    return page("invite.html", 200 if found else 410, invitation=found, problem=problem)
 
 
 async def accept_invitation(request: Request) -> Response:
@@ -138,14 +139,14 @@ async def accept_invitation(request: Request) -> Response:
     found = await to_thread.run_sync(accounts.invitation, workspace, token)
     if found is None:
         problem = await to_thread.run_sync(accounts.why_dead, workspace, token)
-        return _page("invite.html", 410, invitation=None, problem=problem)
+        return page("invite.html", 410, invitation=None, problem=problem)
     if password != str(form.get("again", "")):
         error = "The two passwords differ. Type the same one twice."
-        return _page("invite.html", 422, invitation=found, error=error)
+        return page("invite.html", 422, invitation=found, error=error)
     try:
         cookie = await to_thread.run_sync(accounts.accept_invitation, workspace, token, password)
     except AccountError as problem:
-        return _page("invite.html", 422, invitation=found, error=str(problem))
+        return page("invite.html", 422, invitation=found, error=str(problem))
     return _signed_in(request, cookie, _home(found.role))
 
 

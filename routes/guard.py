@@ -19,7 +19,7 @@ PUBLIC = ("/auth/", "/invite/", "/static/", "/favicon.png", "/_stcore/health", "
 # Of Streamlit's own endpoints a reader needs the script's channel and nothing else.
 NOT_FOR_READERS = ("/media/", "/component/", "/app/", "/_stcore/", "/rehearse/", "/views/")
 # State-changing requests below these are ours and must come from our own pages; Streamlit guards its own.
-OURS = ("/auth/", "/invite/", "/read/", "/rehearse/")
+OURS = ("/auth/", "/invite/", "/profile/", "/read/", "/rehearse/")
 READING = ("/read/", "/rehearse/")
 # Streamed as it is computed: a compressor would hold the first picture back.
 STREAMED = ("/views/",)
@@ -47,6 +47,8 @@ def _wants_document(headers: Headers) -> bool:
 
 class Guard:
     """ASGI middleware: who is asking, may they, and does the request come from our own pages.
+
+    A colleague reaches the studio's script, which shows the pages of the parts that he or she has.
 
     Puts `workspace` and `account` (AccountView or None) into the scope. Signed out, a page request is sent to the
     sign-in form and anything else gets 401; a reader is sent to the reading list and gets 403 for anything else
@@ -90,9 +92,14 @@ def _refusal(method: str, path: str, request: HTTPConnection, account: AccountVi
             following = "" if path == "/" else f"?next={quote(path + query, safe='')}"
             return RedirectResponse(f"/auth/sign-in{following}", 303, {"Cache-Control": "no-store"})
         return JSONResponse({"error": "You are signed out. Sign in again."}, 401, {"Cache-Control": "no-store"})
-    if account.role != "researcher" and path.startswith(NOT_FOR_READERS):
+    if account.role == "researcher":
+        return None
+    if account.role == "colleague":
+        # The script and the services ask which parts this person has; Explore belongs to no single study.
+        return JSONResponse({"error": "This is open to researchers only."}, 403) if path.startswith("/views/") else None
+    if path.startswith(NOT_FOR_READERS):
         return JSONResponse({"error": "This is not open to readers."}, 403)
-    if account.role != "researcher" and path != "/read" and method == "GET" and _wants_document(headers):
+    if path != "/read" and not path.startswith("/profile/") and method == "GET" and _wants_document(headers):
         return RedirectResponse("/read", 303, {"Cache-Control": "no-store"})
     return None
 

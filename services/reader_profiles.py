@@ -37,7 +37,11 @@ MOST_YEARS = 70
 
 
 class ProfileRefused(ValueError):
-    """What was entered cannot be a profile; the message names the field and the remedy."""
+    """What was entered cannot be a profile; the message tells the remedy, `field` is where."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
 
 
 @dataclass(frozen=True)
@@ -133,15 +137,17 @@ def save_profile(workspace: Workspace, study_reader_id: int, entered: dict[str, 
     """
     specialty = str(entered.get("specialty") or "").strip()
     if not specialty or len(specialty) > LONGEST:
-        raise ProfileRefused(f"Enter your specialty, in at most {LONGEST} characters.")
+        raise ProfileRefused("specialty", f"Enter your specialty, in at most {LONGEST} characters.")
     ethics = str(entered.get("ethics_number") or "").strip()
     if len(ethics) > LONGEST:
-        raise ProfileRefused(f"Shorten the ethics number to at most {LONGEST} characters.")
+        raise ProfileRefused("ethics_number", f"Shorten the ethics number to at most {LONGEST} characters.")
     years = _years(entered.get("years"))
     if entered.get("consent") is not True:
-        raise ProfileRefused("Tick that you agree: without your consent no case is shown.")
+        raise ProfileRefused("consent", "Tick that you agree: without your consent no case is shown.")
     if not all(text.isprintable() for text in (specialty, ethics)):
-        raise ProfileRefused("Specialty and ethics number hold a character that cannot be stored: type them again.")
+        raise ProfileRefused(
+            "text", "Specialty and ethics number hold a character that cannot be stored: type them again."
+        )
     with workspace.session() as session:
         reader = session.get_one(StudyReader, study_reader_id)
         settings = settings_of(session, reader.study_id)
@@ -164,7 +170,8 @@ def _years(value: Any) -> float:
     except ValueError:
         years = math.nan
     if not 0 <= years <= MOST_YEARS:
-        raise ProfileRefused(f"Enter your years of experience as a number from 0 to {MOST_YEARS}, such as 7 or 0.5.")
+        message = f"Enter your years of experience as a number from 0 to {MOST_YEARS}, such as 7 or 0.5."
+        raise ProfileRefused("years", message)
     return years
 
 

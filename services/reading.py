@@ -73,6 +73,23 @@ def pixel_token(workspace: Workspace, session_id: int, trial_token: str) -> str:
     return f"{trial_token}{hmac.new(workspace.key, text, hashlib.sha256).hexdigest()}"
 
 
+@dataclass(frozen=True)
+class Seat:
+    """A reader's place in a study: `label` e.g. "R3", `title` the neutral one."""
+
+    reader_id: int
+    study_id: int
+    label: str
+    title: str
+
+
+def seat(workspace: Workspace, account_id: int, series: str) -> Seat:
+    """Whose series this is. Raises ReadingRefused for one that is not on the account's list."""
+    with workspace.session() as session:
+        reader = _reader(workspace, session, account_id, series)
+        return Seat(reader.id, reader.study_id, reader.label, reader.study.reader_title)
+
+
 def _reader(workspace: Workspace, session: Session, account_id: int, series: str) -> StudyReader:
     readers = session.scalars(
         sa.select(StudyReader)
@@ -242,7 +259,10 @@ def case(workspace: Workspace, account_id: int, session_id: int, trial_token: st
             "total": total,
             "open": study.state == "locked",
             "questions": asked_of(study.protocol, occasion_of(trial)),
-            "pixels": geometry(pair, {side: f"/read/pixels/{token}/{side}" for side in SIDES}),
+            # After a series there is nothing to see, and its last pair must not lie open as the series' own.
+            "pixels": None
+            if trial.purpose == "series"
+            else geometry(pair, {side: f"/read/pixels/{token}/{side}" for side in SIDES}),
             "answers": last.answers if last else None,
             "sequence": last.sequence if last else 0,
             "seconds": last.seconds if last else 0.0,
