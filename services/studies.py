@@ -183,7 +183,7 @@ def draft_of(session: Session, study_id: int) -> Study:
 def update_draft(workspace: Workspace, study_id: int, *, actor: str, **changes: Any) -> tuple[str, ...]:
     """Replace fields of a draft's protocol and return what still keeps it from being locked.
 
-    A change of `PAIR_FIELDS` drops the pairs that were made; a change of findings or ratings after a preview is
+    A change of `PAIR_FIELDS` drops the pairs that were made; a change of what is asked after a preview is
     allowed, logged, and named in the report.
 
     Raises:
@@ -201,7 +201,7 @@ def update_draft(workspace: Workspace, study_id: int, *, actor: str, **changes: 
             return problems_of(study, after)
         stale = drop_pairs(session, study) if PAIR_FIELDS & set(changed) else []
         _store(study, after)
-        late = bool({"findings", "ratings"} & set(changed)) and was_previewed(session, study_id)
+        late = bool({"findings", "ratings", "questions"} & set(changed)) and was_previewed(session, study_id)
         record(session, actor, "study changed", f"study {study_id}", fields=changed, after_preview=late)
         problems = problems_of(study, after)
     _delete_files(workspace, stale)
