@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from cfcore.rendering import Rendering
+from cfcore.reports.factors import sentence
 from pages.parts import layout
 from pages.parts.who import workspace
 from services.explore import ImageChoice, OpenEngine, image_choices, thumbnail
 from services.notebook import list_entries, note_text, picture
-from services.runs import RunView
+from services.result_truth import truth_of_run
+from services.runs import RunView, run_view
 
 if TYPE_CHECKING:
     from cfcore.engines.base import NamedDirection
@@ -93,6 +95,12 @@ def about(opened: OpenEngine, entry: NamedDirection) -> str:
     place = opened.engine.describe(entry.name)
     effect = f"Alone it flips {layout.percent(entry.explained)} of the images of the search"
     return f"{place}. {effect}" if place else effect
+
+
+def truths(run_id: int) -> dict[str, str]:
+    """What each direction really moves, in words, where the run is on phantoms and that has been measured."""
+    truth = truth_of_run(workspace(), run_view(workspace(), run_id))
+    return {one.direction: sentence(one) for one in truth.effects} if truth else {}
 
 
 def recent_entries() -> None:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from components.explorer import explorer
 from pages.parts import layout
-from pages.parts.explore_choices import Choice, about
+from pages.parts.explore_choices import Choice, about, truths
 from pages.parts.who import actor, workspace
 from services.animation import mp4_available
 from services.explore import OpenEngine
@@ -64,9 +64,11 @@ def _number(value: Any, default: float) -> float:
 
 
 def viewer_data(choice: Choice, opened: OpenEngine) -> dict[str, Any]:
-    """What the viewer needs beside its pixels. `directions`: name, change (mean, of the logit), kept, about."""
+    """What the viewer needs beside its pixels. `directions`: name, change (mean, of the logit), kept, about, truth
+    (in words, where it is measured)."""
     low, high = opened.engine.degree_range
     listed = choice.listed[:GALLERY] or (choice.image_id,)
+    known = truths(choice.run_id)
     return {
         "run": choice.run_id,
         "image": choice.image_id,
@@ -75,7 +77,13 @@ def viewer_data(choice: Choice, opened: OpenEngine) -> dict[str, Any]:
         "low": low,
         "high": high,
         "directions": [
-            {"name": d.name, "change": d.mean_change, "kept": d.kept, "about": about(opened, d)}
+            {
+                "name": d.name,
+                "change": d.mean_change,
+                "kept": d.kept,
+                "about": about(opened, d),
+                "truth": known.get(d.name, ""),
+            }
             for d in opened.directions
         ],
         "images": list(listed),

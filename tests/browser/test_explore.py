@@ -142,6 +142,16 @@ def check_tools(page: Page, server: Server) -> None:
     page.get_by_role("button", name="Reset").click()
     expect(viewer).to_have_attribute("data-degree", "0")
     page.get_by_role("checkbox", name="Mix").uncheck()
+
+    # Another direction is judged by itself, not on top of the one that is steered, which flips the picture already.
+    page.get_by_role("button", name=re.compile("^down")).click()
+    drawn(page)
+    expect(page.locator("aside .told")).to_contain_text("down: alone it flips 0 %")
+    page.get_by_role("slider", name="Degree", exact=True).press("Home")
+    page.get_by_role("button", name="Find the least change").click()
+    both = r"Along down the classifier changes its mind at −\d.*(No kept direction changes less|of 2: up at \+[1-9])"
+    expect(page.get_by_text(re.compile(both))).to_be_visible(timeout=SLOW)
+
     page.get_by_role("button", name=re.compile("^up")).click()
     drawn(page)
     slider = page.get_by_role("slider", name="Degree", exact=True)

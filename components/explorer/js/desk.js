@@ -10,7 +10,8 @@ function makeDesk(app) {
   const head = el("div", { className: "desk-head" }, el("h2", {}, "Directions, by change of the logit"));
   const tools = el("div", { className: "desk-tools" }, el("label", { className: "tick", title: "Move along several directions at once" }, mixing, "Mix"), reset);
   const total = el("p", { className: "note" });
-  const node = el("aside", {}, head, tools, list, total, all);
+  const told = el("p", { className: "told" });
+  const node = el("aside", {}, head, tools, list, total, all, told);
   let rows = new Map();
 
   function render() {
@@ -24,7 +25,7 @@ function makeDesk(app) {
     const longest = Math.max(...shown.map((d) => Math.abs(d.change))) || 1;
     list.classList.toggle("mixing", app.mixing);
     rows = new Map();
-    const header = el("div", { className: "row header" }, el("span"), el("span", {}, "degree"), el("span"), el("span", { title: "Probability with this direction alone" }, "alone"), el("span", { title: "Probability of the mix without this direction" }, "without"));
+    const header = el("div", { className: "row header" }, el("span"), el("span"), el("span", {}, "degree"), el("span", { title: "Probability with this direction alone" }, "alone"), el("span", { title: "Probability of the mix without this direction" }, "without"));
     list.replaceChildren(...(app.mixing ? [header] : []), ...shown.map((d) => row(d, longest)));
     update();
   }
@@ -62,9 +63,20 @@ function makeDesk(app) {
       parts.alone.textContent = degree && app.effects ? percent(app.effects.alone[name] ?? NaN).replace("NaN %", "") : "";
       parts.without.textContent = degree && app.effects ? percent(app.effects.without[name] ?? NaN).replace("NaN %", "") : "";
     }
+    tell();
     const active = Object.values(app.moves).filter(Boolean).length;
     total.hidden = !app.mixing;
     total.textContent = active > 1 ? `${active} directions together: p(${app.data.target}) ${app.effects ? percent(app.effects.probability) : "…"}` : "Give two or more directions a degree.";
+  }
+
+  /** What is known of the direction that is steered. */
+  function tell() {
+    const own = app.data.directions.find((d) => d.name === app.direction);
+    told.hidden = !own;
+    if (!own || told.dataset.of === own.name + own.truth) return;
+    told.dataset.of = own.name + own.truth;
+    told.replaceChildren(el("b", {}, own.name.replace("-", "−")), `: ${own.about[0].toLowerCase()}${own.about.slice(1)}.`,
+      ...(own.truth ? [el("span", {}, `Measured on phantoms, it ${own.truth}`)] : []));
   }
   return { node, render, update };
 }

@@ -20,7 +20,7 @@ function makeViewer() {
   const slider = el("input", { type: "range", step: "any", className: "degree", "aria-label": "Degree" });
   const range = el("span", { className: "range" }), output = el("output");
   const play = el("button", { type: "button", title: "From the original to this degree (space)" }, "▶ Play");
-  const least = el("button", { type: "button", title: "The least degree that flips: along this direction, and along the cheapest of the kept ones" }, "Find the least change");
+  const least = el("button", { type: "button", title: "The least degree that flips: along this direction, and along the kept one that changes the picture least" }, "Find the least change");
   const said = el("p", { className: "note", "aria-live": "polite" });
   const error = el("p", { className: "error", role: "alert", hidden: true });
   const curve = el("div", { className: "curve" });
@@ -104,6 +104,7 @@ function makeViewer() {
     const key = JSON.stringify([sceneKey, app.direction, others()]);
     if (key === pathKey) return draw();
     pathKey = key;
+    said.textContent = "";
     loading?.abort();
     loading = new AbortController();
     const mine = scene;
@@ -302,7 +303,7 @@ function makeViewer() {
     said.textContent = "Looking for the least change …";
     const found = [];
     try {
-      const reader = (await ask("least", { ...query(), directions: JSON.stringify(names), moves: JSON.stringify(app.moves) })).body.pipeThrough(new TextDecoderStream()).getReader();
+      const reader = (await ask("least", { ...query(), directions: JSON.stringify(names), moves: JSON.stringify(others()) })).body.pipeThrough(new TextDecoderStream()).getReader();
       for (let text = ""; ; ) {
         const { done, value } = await reader.read();
         if (done) break;
@@ -332,15 +333,18 @@ function makeViewer() {
   function tellLeast(found, names) {
     const { target } = app.data, [own] = found;
     const title = (one) => (one.direction === null ? "the method's way" : one.direction.replace("-", "−"));
-    const parts = [own.degree === null ? `Along ${title(own)} nothing in this range makes it ${target}.` : `Along ${title(own)} the classifier changes its mind at ${degreeWords(own.degree)} (gray values change by ${(100 * own.mean_change).toFixed(1)} % on average).`];
-    said.replaceChildren(parts[0]);
+    const along = own.degree === null ? `Along ${title(own)} nothing in this range makes it ${target}.`
+      : own.degree === 0 ? `Without a step along ${title(own)} it is ${target} already.`
+      : `Along ${title(own)} the classifier changes its mind at ${degreeWords(own.degree)} (gray values change by ${(100 * own.mean_change).toFixed(1)} % on average).`;
+    said.replaceChildren(along);
+    if (own.degree === 0) return;
     if (names.length < 2) return;
     if (found.length < names.length) return said.append(` Other directions: ${found.length - 1} of ${names.length - 1} …`);
-    const flips = found.filter((one) => one.degree !== null).sort((a, b) => Math.abs(a.degree) - Math.abs(b.degree));
+    const flips = found.filter((one) => one.degree).sort((a, b) => a.mean_change - b.mean_change);
     if (!flips.length) return said.append(" Nor does any other kept direction.");
     const best = flips[0];
-    if (best === own) return said.append(" None of the kept directions needs less.");
-    said.append(` Cheapest of ${found.length}: `, el("button", { type: "button", className: "link", onclick: async () => { app.choose(best.direction); await jump(best.degree); } }, `${title(best)} at ${degreeWords(best.degree)}`), ` (gray values ${(100 * best.mean_change).toFixed(1)} %).`);
+    if (best === own) return said.append(" No kept direction changes less.");
+    said.append(` Least change of ${found.length}: `, el("button", { type: "button", className: "link", onclick: async () => { app.choose(best.direction); await jump(best.degree); } }, `${title(best)} at ${degreeWords(best.degree)}`), ` (gray values ${(100 * best.mean_change).toFixed(1)} %).`);
   }
 
   function links() {
