@@ -10,17 +10,21 @@ import streamlit as st
 FOLDER = Path(__file__).parent
 # One module for the browser, written as several short files; the last one holds the export.
 PARTS = (
-    "pixels",
-    "texts",
-    "viewer",
-    "comment",
-    "rows",
-    "annotate",
-    "questions",
-    "outbox",
-    "list",
-    "help",
-    "room",
+    *("pixels", "texts", "sheets", "pointers", "viewer", "measure", "comment", "rows", "annotate", "questions"),
+    *(
+        "outbox",
+        "viewlog",
+        "readingtime",
+        "tabs",
+        "list",
+        "help",
+        "toolbar",
+        "keys",
+        "check",
+        "loading",
+        "room",
+        "door",
+    ),
     "mount",
 )
 

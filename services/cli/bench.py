@@ -75,3 +75,13 @@ def bench_transfer(
     from services.transfer_bench import bench_transfer as bench
 
     say_figures(bench(quick, from_store=cached, sheets=sheets), json)
+
+
+@plain_errors
+def bench_reading(
+    quick: Quick = False, cached: Cached = False, workspace: WorkspaceOption = None, json: JsonOption = False
+) -> None:
+    """Key press to next case on the screen, in a real browser, with 1 and with 10 readers (needs Playwright)."""
+    from services.reading_bench import bench_reading as bench
+
+    say_figures(bench(quick, from_store=cached), json)

@@ -14,7 +14,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from db.models import LoginSession, Pair, Reading, Study, Trial, now
 from services.accounts import ensure_account
 from services.workspace import Workspace, open_workspace
-from tests.browser.reading import at_case, finish_case, latest_answers, seated, sign_in
+from tests.browser.reading import at_case, enter_room, finish_case, latest_answers, seated, sign_in
 from tests.browser.server import Server
 from tests.browser.studies import PASSWORD, add_reader, make_study, noise_pairs
 
@@ -160,7 +160,7 @@ def test_keys_of_the_view_change_what_is_seen_and_reset_brings_it_back(
     readout = page.locator("[data-pane=A] .readout")
     start = readout.inner_text()
     picture = shown_pixels(page, "A")
-    for key in ("Shift+Digit2", "w", "i", "+", ",", "v", "Shift+ArrowLeft"):
+    for key in ("Shift+Digit2", "Shift+Digit6", "w", "i", "+", ",", "v", "f", "Shift+ArrowLeft"):
         page.keyboard.press("r")
         page.keyboard.press("+") if key.startswith("Shift+Arrow") else None
         page.wait_for_timeout(60)
@@ -242,6 +242,7 @@ def test_an_ended_session_keeps_the_answers_until_the_reader_is_back(
     page.get_by_label("Login").fill("reader.four")
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
+    enter_room(page)
     at_case(page, 1)
     expect(page.locator(".status")).to_contain_text("Saved")
     assert latest_answers(workspace, "R4")[0]["answers"]["findings"]["rib"] == "both"

@@ -9,43 +9,44 @@ async function signOut() {
 
 function seriesCard(line, open) {
   const done = line.complete === line.total;
-  const action = !line.open || done ? "Look again" : line.complete ? "Continue" : "Start";
-  const state = !line.open ? "Closed" : done ? "All cases read" : `${line.complete} of ${line.total} cases read`;
+  const look = !line.open || done;
+  const action = t(look ? "list.look" : line.complete ? "list.continue" : "list.start");
+  const state = !line.open ? t("list.closed") : done ? t("list.done") : t("list.progress", line);
   return el("li", { className: "card" },
     el("div", { className: "card-text" },
-      el("h2", {}, line.title),
-      el("p", {}, `${state} · you are reader ${line.label}`),
+      el("h2", { dir: "auto" }, line.title),
+      el("p", {}, `${state} · ${t("list.you", line)}`),
       progressBar(line.complete, line.total)),
-    el("button", { type: "button", className: action === "Look again" ? "quiet" : "main", onclick: () => open(line.series) }, action));
+    el("button", { type: "button", className: look ? "quiet" : "main", onclick: () => open(line.series) }, action));
 }
 
 function progressBar(value, total) {
-  const bar = el("div", { className: "bar", role: "progressbar", "aria-valuemin": 0, "aria-valuemax": total, "aria-valuenow": value, "aria-label": "Cases read" }, el("i"));
+  const bar = el("div", { className: "bar", role: "progressbar", "aria-valuemin": 0, "aria-valuemax": total, "aria-valuenow": value, "aria-label": t("list.bar") }, el("i"));
   bar.firstChild.style.width = `${(100 * value) / Math.max(total, 1)}%`;
   return bar;
 }
 
 /** Fill `root` with the list; `open(series)` enters one. */
 async function showList(root, open) {
-  root.replaceChildren(el("div", { className: "middle" }, el("p", { className: "soft" }, "Loading your reading list …")));
+  root.replaceChildren(el("div", { className: "middle" }, el("p", { className: "soft" }, t("list.loading"))));
   let list;
   try {
     list = await ask("/read/list");
   } catch (error) {
     const again = error.status === 401
-      ? el("a", { className: "main", href: signInAgain() }, "Sign in again")
-      : el("button", { type: "button", className: "main", onclick: () => showList(root, open) }, "Try again");
-    const text = error instanceof Refused ? error.message : "The server cannot be reached just now.";
+      ? el("a", { className: "main", href: signInAgain() }, t("sign_in.again"))
+      : el("button", { type: "button", className: "main", onclick: () => showList(root, open) }, t("try.again"));
+    const text = error instanceof Refused ? refusalText(error) : t("server.away");
     root.replaceChildren(el("div", { className: "middle", role: "alert" }, el("p", {}, text), again));
     return;
   }
-  const links = el("nav", { className: "links" }, el("span", { className: "soft" }, list.name));
-  if (list.role === "researcher") links.append(el("a", { className: "quiet", href: "/" }, "Back to the studio"));
-  links.append(el("button", { type: "button", className: "quiet", onclick: signOut }, "Sign out"));
+  const links = el("nav", { className: "links" }, languageChoice(() => showList(root, open)), el("span", { className: "soft", dir: "auto" }, list.name));
+  if (list.role === "researcher") links.append(el("a", { className: "quiet", href: "/" }, t("list.studio")));
+  links.append(el("button", { type: "button", className: "quiet", onclick: signOut }, t("list.sign_out")));
   const cards = list.series.length
     ? el("ul", { className: "cards" }, ...list.series.map((line) => seriesCard(line, open)))
-    : el("div", { className: "empty" }, el("h2", {}, "Nothing to read yet"), el("p", {}, "You will find a reading here as soon as you are invited to one."));
+    : el("div", { className: "empty" }, el("h2", {}, t("list.empty")), el("p", {}, t("list.empty.more")));
   root.replaceChildren(
-    el("header", { className: "top" }, el("strong", {}, "Reading list"), el("span", { className: "spring" }), links),
+    el("header", { className: "top" }, el("strong", {}, t("list.title")), el("span", { className: "spring" }), links),
     el("main", { className: "list" }, cards));
 }

@@ -3,22 +3,22 @@
 const HOST = "cfreader-reading-room";
 
 function build({ style, texts }) {
-  openTexts(texts);
   const host = el("div", { id: HOST });
   const shadow = host.attachShadow({ mode: "open" });
   const root = el("div", { className: "room" });
   shadow.append(el("style", {}, style), root);
-  root.style.setProperty("--open-mark", JSON.stringify(t("questions.open_mark")));
   document.body.append(host);
   let room = null;
 
   function show() {
     room?.stop();
     room = null;
+    openTexts(texts); // the reader's own choice again, after a series that fixes its language
+    root.lang = language;
     const asked = new URLSearchParams(location.search);
     const [series, study] = [asked.get("series") || "", asked.get("rehearse") || ""];
-    if (/^[0-9a-f]{24}$/.test(series)) room = makeRoom(root, { base: `/read/${series}`, series }, () => visit(null));
-    else if (/^[0-9]+$/.test(study)) room = makeRoom(root, { base: `/rehearse/${study}`, rehearsal: true }, () => location.assign("/studies"));
+    if (/^[0-9a-f]{24}$/.test(series)) room = openRoom(root, { base: `/read/${series}`, series }, () => visit(null));
+    else if (/^[0-9]+$/.test(study)) room = openRoom(root, { base: `/rehearse/${study}`, rehearsal: true }, () => location.assign("/studies"));
     else showList(root, visit);
   }
   function visit(series) {

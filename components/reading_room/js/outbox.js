@@ -2,6 +2,7 @@
 
 const FIRST_PAUSE = 500;
 const LONGEST_PAUSE = 5000;
+const MOST_KEPT_ALIVE = 20000; // characters; a browser refuses more than 64 KiB that are to outlive the page
 
 /**
  * `tell(state)` is called on every change with {waiting, sending, failed, savedAt, pauseUntil};
@@ -9,7 +10,7 @@ const LONGEST_PAUSE = 5000;
  */
 function makeOutbox(series, { tell, onSaved, onConflict, onRefused }) {
   const prefix = `cfreader.waiting.${series}.`;
-  const waiting = new Map(); // token -> {token, sequence, answers, seconds, changes}
+  const waiting = new Map(); // token -> {token, sequence, answers, measures, seconds, idle, changes}
   let sending = null;
   let savedAt = null;
   let pause = FIRST_PAUSE;
@@ -55,16 +56,16 @@ function makeOutbox(series, { tell, onSaved, onConflict, onRefused }) {
     sending = entry;
     pauseUntil = 0;
     tell(state());
-    const { token, sequence, answers, seconds } = entry;
+    const { token, sequence, changes, ...kept } = entry;
+    const body = JSON.stringify({ token, sequence, ...kept });
     const abort = new AbortController();
     const limit = setTimeout(() => abort.abort(), 15000);
     try {
       const echo = await ask("/read/answer", {
-        method: "POST", keepalive: true, signal: abort.signal,
-        headers: { "Content-Type": "application/json" },
-        body: JSON.stringify({ token, sequence, answers, seconds }),
+        method: "POST", keepalive: body.length < MOST_KEPT_ALIVE, signal: abort.signal,
+        headers: { "Content-Type": "application/json" }, body,
       });
-      if (echo.sequence !== sequence) throw new TypeError("The server confirmed another answer.");
+      if (echo.sequence !== sequence) throw new TypeError("another answer was confirmed");
       settle(entry);
       signedOut = false;
       pause = FIRST_PAUSE;
@@ -123,15 +124,26 @@ function makeOutbox(series, { tell, onSaved, onConflict, onRefused }) {
   return {
     waitingFor: (token) => waiting.get(token),
     state,
+    /** What another tab of this browser has left on this machine's disk for a case. */
+    readAgain(token) {
+      try {
+        const left = JSON.parse(localStorage.getItem(prefix + token));
+        if (left && !(waiting.get(token)?.sequence >= left.sequence)) waiting.set(token, left);
+      } catch {
+        // Nothing that can be read: the server's state counts.
+      }
+      pump();
+    },
     hurry,
     /** When the case on the screen was saved, where nothing has been saved from here yet. */
     noteSaved(at) {
       savedAt = savedAt || at;
       tell(state());
     },
-    put(token, sequence, answers, seconds) {
+    /** `state`: {answers, measures, seconds, idle}, the whole of a case. */
+    put(token, sequence, state) {
       const earlier = waiting.get(token);
-      const entry = { token, sequence, answers, seconds: Math.round(seconds * 10) / 10, changes: (earlier?.changes || 0) + 1 };
+      const entry = { token, sequence, ...state, changes: (earlier?.changes || 0) + 1 };
       waiting.delete(token);
       waiting.set(token, entry);
       store(entry);
@@ -150,5 +162,5 @@ function makeOutbox(series, { tell, onSaved, onConflict, onRefused }) {
 /** The same face for a rehearsal: nothing leaves, nothing is kept. */
 function makeNoOutbox() {
   const state = () => ({ waiting: 0, sending: false, failed: false, savedAt: null });
-  return { waitingFor: () => undefined, state, hurry() {}, noteSaved() {}, put() {}, stop() {} };
+  return { waitingFor: () => undefined, state, readAgain() {}, hurry() {}, noteSaved() {}, put() {}, stop() {} };
 }

@@ -13,7 +13,7 @@ function el(tag, attributes = {}, ...children) {
 
 class Refused extends Error {
   constructor(status, body) {
-    super(body.error || `The server answered ${status}.`);
+    super(body.error || String(status));
     this.status = status;
     this.body = body;
   }
@@ -32,7 +32,7 @@ async function fetchValues(url, { width, height, bytes }) {
   const response = await fetch(url, { cache: "no-store", credentials: "same-origin" });
   if (!response.ok) throw new Refused(response.status, await response.json().catch(() => ({})));
   const buffer = await response.arrayBuffer();
-  if (buffer.byteLength !== width * height * bytes) throw new TypeError("The image did not arrive whole.");
+  if (buffer.byteLength !== width * height * bytes) throw new TypeError("image cut short");
   if (bytes === 1) return new Uint8Array(buffer);
   const view = new DataView(buffer);
   const values = new Uint16Array(width * height);
@@ -52,10 +52,10 @@ function lookup(levels, { centre, width, invert }) {
   return table;
 }
 
-/** The values below which `shares` of both images together lie, black surround left out: no side has its own. */
-function quantiles(a, b, white, shares) {
-  const counts = new Uint32Array(a.BYTES_PER_ELEMENT === 1 ? 256 : 65536);
-  for (const values of [a, b]) for (let i = 0; i < values.length; i++) counts[values[i]]++;
+/** The values below which `shares` of all images together lie, black surround left out: no side has its own. */
+function quantiles(images, white, shares) {
+  const counts = new Uint32Array(images[0].BYTES_PER_ELEMENT === 1 ? 256 : 65536);
+  for (const values of images) for (let i = 0; i < values.length; i++) counts[values[i]]++;
   const first = Math.floor(0.04 * white) + 1;
   const total = counts.subarray(first).reduce((sum, count) => sum + count, 0);
   return shares.map((share) => {
@@ -65,16 +65,18 @@ function quantiles(a, b, white, shares) {
   });
 }
 
-/** The windows that keys 1 to 5 give, from the pair's own window or the range of both images together. */
-function makePresets(pixels, a, b) {
-  const full = { centre: (pixels.white + 1) / 2, width: pixels.white + 1 };
-  const [low, dark, middle, bright, high, top] = quantiles(a, b, pixels.white, [0.01, 0.15, 0.3, 0.75, 0.9, 0.998]);
-  const between = (from, to) => ({ centre: (from + to + 1) / 2, width: Math.max(to - from + 1, 2) });
+/** The windows that shift 1 to 6 give, from the pair's own window or the range of both images together. */
+function makePresets(pixels, images) {
+  const full = { centre: (pixels.white + 1) / 2, width: pixels.white + 1, invert: false };
+  const [low, dark, middle, bright, high, top] = quantiles(images, pixels.white, [0.01, 0.15, 0.4, 0.75, 0.9, 0.998]);
+  const between = (from, to) => ({ centre: (from + to + 1) / 2, width: Math.max(to - from + 1, 2), invert: false });
+  const standard = { ...full, ...(pixels.window || {}) };
   return [
-    { name: "Standard", ...(pixels.window || full) },
-    { name: "Lungs", ...between(low, bright) },
-    { name: "Mediastinum", ...between(middle, top) },
-    { name: "Soft tissue", ...between(dark, high) },
-    { name: "Whole range", ...full },
+    { name: "standard", ...standard },
+    { name: "lung", ...between(low, bright) },
+    { name: "soft", ...between(dark, high) },
+    { name: "bone", ...between(middle, top) },
+    { name: "full", ...full },
+    { name: "inverted", ...standard, invert: true },
   ];
 }

@@ -1,83 +1,134 @@
-// One series: the case on the screen, the next one fetched ahead, the way back, and the answers on their way.
+// One series: the case on the screen, the next ones fetched ahead, the way back, and the answers on their way.
 
-const HINTS = [["drag", "window"], ["wheel", "zoom"], ["shift drag", "pan"], ["space", "flicker A/B"], ["i", "invert"], ["shift 1–5", "presets"], ["r", "reset"], ["h", "all keys"]];
-const sameAnswers = (a, b) => JSON.stringify([a.findings, a.ratings, a.comment || ""].map(sortKeys)) === JSON.stringify([b.findings, b.ratings, b.comment || ""].map(sortKeys));
-const sortKeys = (value) => (typeof value === "string" ? value : Object.entries(value).sort());
 const EMPTY = { findings: {}, ratings: {}, comment: "" };
 
-/** `place` is {base, series}, or {base, rehearsal: true} where nothing is kept; `leave()` goes back. */
-function makeRoom(root, place, leave) {
-  const loaded = new Map(); // token -> promise of {one, values}
-  const memory = new Map(); // token -> {sequence, answers, seconds} as last sent from here
-  let info = null;
+/** Equal as answers: the order of keys and empty parts say nothing. */
+const canonical = (value) => (value && typeof value === "object" && !Array.isArray(value)
+  ? Object.fromEntries(Object.entries(value).filter(([, v]) => v !== "" && !(v && typeof v === "object" && !Object.keys(v).length)).sort().map(([k, v]) => [k, canonical(v)]))
+  : value);
+const sameState = (a, b) => JSON.stringify(canonical([a.answers, a.measures].map(canonical))) === JSON.stringify(canonical([b.answers, b.measures].map(canonical)));
+const withoutRatio = (measures) => Object.fromEntries(Object.entries(measures || {}).map(([letter, { ratio, ...lines }]) => [letter, lines]));
+
+/** `info`: what the server says of the series. `doors`: leave(), recheck() the screen, relabel() in another language. */
+function makeRoom(root, place, info, doors) {
+  const { viewing } = info;
+  const memory = new Map(); // token -> {sequence, answers, measures, seconds, idle} as last sent from here
+  const past = new Map(); // token -> states before each change, for undo
   let at = -1;
-  let shown = null; // the case on the screen: what the server sent, with our sequence number
+  let shown = null; // the case on the screen: {token, sequence, open, state}
   let questions = null;
+  let asked = "";
   let visit = 0;
   let commentTimer = 0;
   let stopped = false;
   let finished = null;
+  let measuring = false;
 
-  const viewer = makeViewer();
+  const log = (place.rehearsal ? makeNoLog : makeViewingLog)();
+  const time = makeReadingClock(viewing.idle_seconds, viewing.break_minutes);
+  const act = {
+    forward, back: () => go(at - 1), cases: () => toggleStrip(), undo, leaveField, help: () => (help.hidden = !help.hidden),
+    mode: (name) => viewer.setMode(name), preset: (name) => viewer.preset(name), invert: () => viewer.invert(), swap: () => viewer.swap(),
+    magnifier: () => viewer.magnifier(), pixelTrue: () => viewer.pixelTrue(), reset: () => viewer.reset(), measure: () => measureTool(),
+  };
+  const tools = makeToolbar(viewing, act);
+  const viewer = makeViewer(viewing, { changed: tools.update, note: log.note });
+  const measure = makeMeasure({ done: () => (log.note("measure"), send()), redraw: viewer.redraw });
+  viewer.addLayer(measure.layer);
+
   const status = el("span", { className: "status", role: "status" });
-  const title = el("strong", { className: "title" });
   const where = el("span", { className: "soft place" });
   const bar = progressBar(0, 1);
-  const label = el("span", { className: "soft" });
-  const strip = el("nav", { className: "strip", hidden: true, "aria-label": "Cases" });
+  const strip = el("nav", { className: "strip", hidden: true, "aria-label": t("room.cases") });
   const notice = el("div", { className: "notice", role: "alert", hidden: true });
   const side = el("div", { className: "side" });
-  const veil = el("div", { className: "veil", role: "status" }, "Loading …");
-  const cases = el("button", { type: "button", className: "quiet", "aria-expanded": "false", onclick: () => toggleStrip() }, "Cases");
-  const back = el("button", { type: "button", className: "quiet", onclick: () => go(at - 1) }, "Back");
-  const next = el("button", { type: "button", className: "main", onclick: () => forward() }, "Next case ↵");
-  const hints = el("div", { className: "hints" }, ...HINTS.map(([key, what]) => el("span", {}, el("kbd", {}, key), what)));
-  const help = makeHelp();
-  const body = el("div", { className: "body" }, el("div", { className: "stage" }, viewer.root, veil), side);
-  const header = el("header", { className: "top" }, title, where, bar, cases, el("span", { className: "spring" }), status, label,
-    el("button", { type: "button", className: "quiet", onclick: () => leave() }, place.rehearsal ? "Leave" : "List"));
-  const footer = el("footer", { className: "bottom" }, hints, el("span", { className: "spring" }), back, next);
+  const veil = el("div", { className: "veil", role: "status" }, t("room.loading"));
+  const cases = el("button", { type: "button", className: "quiet", "aria-expanded": "false", onclick: () => toggleStrip() }, t("room.cases"));
+  const back = el("button", { type: "button", className: "quiet", onclick: () => go(at - 1) }, t("room.back"));
+  const next = el("button", { type: "button", className: "main", onclick: () => forward() });
+  const help = makeHelp(doors.recheck, doors.relabel);
+  const label = place.rehearsal ? t("room.rehearsal") : t("room.reader", { label: info.reader });
+  const header = el("header", { className: "top" }, el("strong", { className: "title", dir: "auto" }, info.title), where, bar, cases, el("span", { className: "spring" }), status,
+    el("span", { className: "soft" }, label), el("button", { type: "button", className: "quiet", onclick: () => doors.leave() }, t(place.rehearsal ? "room.leave" : "room.list")));
+  const footer = el("footer", { className: "bottom" }, tools.root, el("span", { className: "spring" }), back, next);
   delete root.dataset.case;
   for (const button of [cases, back, next]) button.disabled = true;
-  root.replaceChildren(header, strip, notice, body, footer, help);
+  next.textContent = `${t("room.next")} ↵`;
+  root.replaceChildren(header, strip, notice, el("div", { className: "body" }, el("div", { className: "stage" }, viewer.root, measure.hint, veil), side), footer, help);
 
+  const store = makeCases(place.base, info.cases, viewing.preset);
   const outbox = (place.rehearsal ? makeNoOutbox : makeOutbox)(place.series, {
     tell: showStatus,
     onSaved: (token, echo) => {
-      const one = info?.cases.find((c) => c.token === token);
+      const one = info.cases.find((c) => c.token === token);
       // An echo of an earlier state says nothing about the newer one that still waits.
       if (one && !outbox.waitingFor(token)) one.state = echo.complete ? "complete" : "started";
       showProgress();
     },
     onConflict: settleConflict,
-    onRefused: (token, refusal) => say(`${nameOf(token)} was not saved: ${refusal.message}`),
+    onRefused: (token, refusal) => say(t("room.not_saved", { what: nameOf(token), why: refusalText(refusal) })),
+  });
+  const tabs = (place.rehearsal ? makeNoTabs : makeTabs)(place.series, {
+    onHeld: (token, since) => stepBack(token, "tab.held", since),
+    onTaken: (token, when) => stepBack(token, "tab.taken", when),
+    async free(token) {
+      for (let tries = 0; outbox.waitingFor(token) && tries < 20; tries++) await new Promise((resolve) => setTimeout(resolve, 100));
+    },
+  });
+  const keys = watchKeys({
+    act, viewer, questions: () => questions, busy: () => !shown || finished?.isConnected,
+    escape() {
+      help.hidden = true;
+      toggleStrip(false);
+      if (measuring) measureTool(false);
+    },
   });
 
-  const nameOf = (token) => {
-    const index = info ? info.cases.findIndex((c) => c.token === token) : -1;
-    return index < 0 ? "An answer" : `Case ${index + 1}`;
-  };
+  function nameOf(token) {
+    const index = info.cases.findIndex((c) => c.token === token);
+    return index < 0 ? t("room.answer") : t("room.case", { number: index + 1 });
+  }
 
+  const quiet = (text, does) => el("button", { type: "button", className: "quiet", onclick: () => ((notice.hidden = true), does?.()) }, text);
   function say(text, ...actions) {
-    const close = el("button", { type: "button", className: "quiet", onclick: () => (notice.hidden = true) }, "Close");
-    notice.replaceChildren(el("span", {}, text), ...(actions.length ? actions : [close]));
+    notice.replaceChildren(el("span", {}, text), ...(actions.length ? actions : [quiet(t("close"))]));
     notice.hidden = false;
+  }
+
+  /** Another tab of this browser has the case: here it can be looked at, not answered. */
+  function stepBack(token, why, when) {
+    if (shown?.token !== token) return;
+    flushComment();
+    tabs.leave();
+    time.pause();
+    shown.open = false;
+    questions.show(questions.answers(), true);
+    measure.show(measure.measures(), null, true);
+    log.note("taken");
+    say(t(why, { what: nameOf(token), time: clock(when) }), quiet(t("tab.take"), async () => {
+      await tabs.take(token);
+      store.forget(token);
+      memory.delete(token);
+      outbox.readAgain(token);
+      go(at, true);
+    }));
   }
 
   function settleConflict(token, mine, stored) {
     const used = Math.max(stored.sequence, mine.sequence);
-    if (sameAnswers(mine.answers, stored.answers)) return;
-    const button = (text, act) => el("button", { type: "button", className: "quiet", onclick: () => { notice.hidden = true; act(); } }, text);
+    if (sameState(mine, { answers: stored.answers, measures: withoutRatio(stored.measures) })) return;
     const current = () => (shown?.token === token ? shown : null);
-    say(`${nameOf(token)} was also answered elsewhere, at ${clock(stored.saved_at)}. Which answers count?`,
-      button("Mine, from here", () => {
+    say(t("elsewhere.which", { what: nameOf(token), time: clock(stored.saved_at) }),
+      quiet(t("elsewhere.mine"), () => {
         const sequence = used + 1;
         if (current()) current().sequence = sequence;
-        outbox.put(token, sequence, current() ? questions.answers() : mine.answers, mine.seconds);
+        const { sequence: _, changes: __, token: ___, ...state } = mine;
+        outbox.put(token, sequence, current() ? { ...now(), ...time.read() } : state);
       }),
-      button("Those from elsewhere", () => {
-        loaded.delete(token);
+      quiet(t("elsewhere.theirs"), () => {
+        store.forget(token);
         memory.delete(token);
+        past.delete(token);
         if (current()) go(at, true);
       }));
   }
@@ -85,130 +136,160 @@ function makeRoom(root, place, leave) {
   function showStatus(state) {
     status.classList.toggle("late", state.failed && state.waiting > 0);
     if (state.waiting && state.failed) {
-      status.textContent = `${state.waiting === 1 ? "1 answer" : `${state.waiting} answers`} waiting to be sent`;
-      if (state.signedOut) say("You are signed out. Your answers wait here until you are back.", el("a", { className: "main", href: signInAgain() }, "Sign in again"));
-    } else if (state.waiting) status.textContent = "Saving …";
-    else status.textContent = state.savedAt ? `Saved ${clock(state.savedAt)}` : "";
+      status.textContent = tn("saved.waiting", state.waiting);
+      if (state.signedOut) say(t("sign_in.needed"), el("a", { className: "main", href: signInAgain() }, t("sign_in.again")));
+    } else if (state.waiting) status.textContent = t("saved.saving");
+    else status.textContent = state.savedAt ? t("saved.at", { time: clock(state.savedAt) }) : "";
     status.classList.toggle("saved", !state.waiting && Boolean(state.savedAt));
     if (!state.waiting && finished && root.contains(finished)) showEnd();
   }
 
   function showProgress() {
-    if (!info) return;
     const complete = info.cases.filter((c) => c.state === "complete").length;
     bar.setAttribute("aria-valuemax", info.total);
     bar.setAttribute("aria-valuenow", complete);
     bar.firstChild.style.width = `${(100 * complete) / Math.max(info.total, 1)}%`;
-    where.textContent = at >= 0 && at < info.total ? `Case ${at + 1} of ${info.total}` : `${info.total} cases`;
+    where.textContent = at >= 0 && at < info.total ? t("room.case_of", { number: at + 1, total: info.total }) : tn("room.cases_all", info.total);
+    if (!strip.hidden) fillStrip();
+  }
+
+  function fillStrip() {
     strip.replaceChildren(...info.cases.map((one, index) => {
-      const words = { complete: "read", started: "begun", open: "not read" }[one.state];
+      const words = t(`room.case_state.${one.state}`, { number: index + 1 });
       return el("button", {
         type: "button", className: `case ${one.state}`, "aria-current": String(index === at), disabled: index > furthest() && index !== at,
-        "aria-label": `Case ${index + 1}, ${words}`, title: words, onclick: () => go(index),
+        "aria-label": words, title: words, onclick: () => go(index),
       }, String(index + 1));
     }));
   }
 
   /** The first case that is not complete: nobody looks further ahead than that. */
-  const furthest = () => {
+  function furthest() {
     if (place.rehearsal) return info.total - 1;
     const open = info.cases.findIndex((c) => c.state !== "complete");
     return open < 0 ? info.total - 1 : open;
-  };
+  }
 
   function toggleStrip(show = strip.hidden) {
     strip.hidden = !show;
     cases.setAttribute("aria-expanded", String(show));
-    if (show) strip.querySelector('[aria-current="true"]')?.scrollIntoView({ block: "nearest" });
-  }
-
-  function load(index) {
-    const { token } = info.cases[index];
-    if (!loaded.has(token)) {
-      const fetched = ask(`${place.base}/case/${token}`).then(async (one) => {
-        const [A, B] = await Promise.all(["A", "B"].map((letter) => fetchValues(one.pixels.urls[letter], one.pixels)));
-        return { one, values: { A, B } };
-      });
-      fetched.catch(() => loaded.delete(token));
-      loaded.set(token, fetched);
-    }
-    return loaded.get(token);
-  }
-
-  async function patiently(work) {
-    for (let pause = 500; ; pause = Math.min(2 * pause, LONGEST_PAUSE)) {
-      try {
-        return await work();
-      } catch (error) {
-        if (stopped) throw error;
-        if (error instanceof Refused && error.status < 500) {
-          veil.hidden = true;
-          const act = error.status === 401 ? [el("a", { className: "main", href: signInAgain() }, "Sign in again")] : [];
-          say(error.message, ...act);
-          throw error;
-        }
-        veil.textContent = "The server cannot be reached. Trying again …";
-        veil.hidden = false;
-        await new Promise((resolve) => setTimeout(resolve, pause));
-      }
-    }
+    if (!show) return;
+    fillStrip();
+    strip.querySelector('[aria-current="true"]')?.scrollIntoView({ block: "nearest" });
   }
 
   async function go(index, again = false) {
-    if (!info || index < 0 || index >= info.total || (index === at && !again)) return;
-    flushComment();
+    if (index < 0 || index >= info.total || (index === at && !again)) return;
+    leaveCase();
     at = index;
     const mine = ++visit;
-    // Until the next pair is on the screen no key may answer for it, nor for the one before.
-    shown = null;
-    delete root.dataset.case;
-    questions?.lock();
     finished?.remove();
     toggleStrip(false);
     showProgress();
-    veil.textContent = "Loading …";
+    veil.textContent = t("room.loading");
     const slow = setTimeout(() => mine === visit && ((veil.hidden = false), viewer.clear()), 150);
-    const { one, values } = await patiently(() => load(index)).finally(() => clearTimeout(slow));
+    const ready = await patiently(() => store.get(index), {
+      refused(error) {
+        veil.hidden = true;
+        say(refusalText(error), ...(error.status === 401 ? [el("a", { className: "main", href: signInAgain() }, t("sign_in.again"))] : []));
+      },
+      away() {
+        veil.textContent = t("server.trying");
+        veil.hidden = false;
+      },
+      stopped: () => stopped || mine !== visit,
+    }).finally(() => clearTimeout(slow));
     if (mine !== visit || stopped) return;
     veil.hidden = true;
-    present(one, values);
-    const ahead = index + 1 < info.total && load(index + 1).catch(() => {});
-    await ahead;
-    for (const token of [...loaded.keys()]) if (![index - 1, index, index + 1].some((i) => info.cases[i]?.token === token)) loaded.delete(token);
+    present(ready);
+    const due = time.breakDue();
+    if (due && !again) say(t("room.break", { minutes: due }), quiet(t("later")));
+    await store.ahead(index);
   }
 
-  function present(one, values) {
-    if (!questions) {
-      questions = makeQuestions(one.questions, { onAnswer: () => send(), onComment: later });
-      side.replaceChildren(questions.root);
+  /** Until the next pair is on the screen no key may answer for it, nor for the one before. */
+  function leaveCase() {
+    flushComment();
+    if (shown) {
+      viewer.settleAll();
+      log.leave();
+      tabs.leave();
+      time.pause();
     }
+    if (measuring) measureTool(false);
+    shown = null;
+    delete root.dataset.case;
+    questions?.lock();
+  }
+
+  function ask_(one) {
+    const form = JSON.stringify(one.questions);
+    if (form === asked) return;
+    asked = form;
+    questions?.stop();
+    questions = makeQuestions(one.questions, { onAnswer: () => send(), onComment: later, viewer });
+    side.replaceChildren(questions.root);
+  }
+
+  function present({ one, values, presets, sheet }) {
+    ask_(one);
     const unsent = outbox.waitingFor(one.token);
     const known = memory.get(one.token);
     const best = unsent || (known && known.sequence > one.sequence ? known : one);
-    shown = { token: one.token, sequence: Math.max(best.sequence, one.sequence), seconds: best.seconds || 0, since: performance.now(), open: one.open };
-    questions.show({ ...EMPTY, ...(best.answers || {}) }, !one.open);
-    viewer.show(one.pixels, values);
+    const state = { answers: { ...EMPTY, ...(best.answers || {}) }, measures: withoutRatio(best.measures) };
+    shown = { token: one.token, sequence: Math.max(best.sequence, one.sequence), open: one.open, state };
+    time.start(best);
+    tools.root.hidden = !values;
+    if (values) viewer.show(one.pixels, values, presets, sheet);
+    else viewer.clear();
+    questions.show(state.answers, !one.open, one.pixels);
+    measure.show(state.measures, one.pixels, !one.open);
+    log.enter(one.token, values ? { view: viewing.view, preset: viewing.preset } : {});
     outbox.noteSaved(one.saved_at);
     root.dataset.case = at + 1;
     cases.disabled = next.disabled = false;
     back.disabled = at === 0;
-    next.textContent = at + 1 === info.total ? "Finish ↵" : "Next case ↵";
-    if (!one.open) say("This reading is closed. You can look at your answers; they no longer change.");
+    next.textContent = `${t(at + 1 === info.total ? "room.finish" : "room.next")} ↵`;
+    tools.canUndo(past.get(one.token)?.length);
+    if (one.open) tabs.hold(one.token);
+    else say(t("room.closed"));
   }
 
-  /** Seconds this case has been on the screen, over all visits. */
-  function seconds() {
-    return shown.seconds + (document.hidden ? 0 : (performance.now() - shown.since) / 1000);
-  }
+  /** What the reader has said of the case on the screen. */
+  const now = () => ({ answers: questions.answers(), measures: measure.measures() });
 
-  function send() {
-    const answers = questions.answers();
+  function send(keep = true) {
+    const state = now();
+    if (keep) past.set(shown.token, [...(past.get(shown.token) || []), shown.state]);
+    shown.state = state;
     shown.sequence += 1;
-    memory.set(shown.token, { sequence: shown.sequence, answers, seconds: seconds() });
+    const sent = { ...state, ...time.read() };
+    memory.set(shown.token, { sequence: shown.sequence, ...sent });
     info.cases[at].state = questions.missing().length ? "started" : "complete";
     questions.noteDone();
+    tools.canUndo(past.get(shown.token)?.length);
     showProgress();
-    outbox.put(shown.token, shown.sequence, answers, seconds());
+    outbox.put(shown.token, shown.sequence, sent);
+  }
+
+  /** Back to the state before the last answer, comment or line: a new row like any other change. */
+  function undo() {
+    flushComment();
+    const states = shown && shown.open && past.get(shown.token);
+    if (!states?.length) return;
+    const before = states.pop();
+    questions.show(before.answers, false);
+    measure.show(before.measures, null, false);
+    log.note("undo");
+    send(false);
+  }
+
+  function measureTool(on = !measuring) {
+    if (!viewing.measuring || (on && !shown)) return;
+    measuring = on;
+    viewer.setTool(on ? measure.tool : null);
+    measure.open(on);
+    tools.measuring(on);
   }
 
   function later(text) {
@@ -224,107 +305,70 @@ function makeRoom(root, place, leave) {
     send();
   }
 
+  function leaveField() {
+    flushComment();
+    questions?.root.querySelector(".current")?.focus();
+  }
+
   function forward() {
     if (!shown) return;
     flushComment();
     if (shown.open && questions.pointOut()) return;
-    if (at + 1 < info.total) go(at + 1);
-    else {
-      const open = info.cases.findIndex((c) => c.state !== "complete");
-      if (shown.open && open >= 0) go(open);
-      else showEnd();
-    }
+    if (at + 1 < info.total) return void go(at + 1);
+    const open = info.cases.findIndex((c) => c.state !== "complete");
+    if (shown.open && open >= 0) go(open);
+    else showEnd();
   }
 
   function showEnd() {
     finished?.remove();
     const { waiting } = outbox.state();
-    const text = place.rehearsal ? "This was a rehearsal: nothing has been saved." : waiting
-      ? `${waiting === 1 ? "One answer is" : `${waiting} answers are`} still on the way. Keep this page open until everything is saved.`
-      : "Everything is saved. You may go back to any case until the reading is closed.";
-    finished = el("div", { className: "end", role: "dialog", "aria-label": "Finished" },
-      el("h2", {}, info.total === 1 ? "The case is read" : `All ${info.total} cases are read`), el("p", {}, text),
+    const text = place.rehearsal ? t("end.rehearsal") : waiting ? tn("end.waiting", waiting) : t("end.saved");
+    finished = el("div", { className: "end", role: "dialog", "aria-label": t("end.label") },
+      el("h2", {}, tn("end.title", info.total)), el("p", {}, text),
       el("div", { className: "actions" },
-        el("button", { type: "button", className: "main", onclick: () => leave() }, place.rehearsal ? "Leave" : "Back to the list"),
-        el("button", { type: "button", className: "quiet", onclick: () => { finished.remove(); toggleStrip(true); } }, "Look at a case again")));
+        el("button", { type: "button", className: "main", onclick: () => doors.leave() }, t(place.rehearsal ? "room.leave" : "end.back")),
+        el("button", { type: "button", className: "quiet", onclick: () => { finished.remove(); toggleStrip(true); } }, t("end.again"))));
     root.append(finished);
     finished.querySelector("button").focus();
   }
 
-  function onKey(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey) {
-      if (event.ctrlKey && event.key === "Enter") forward();
-      return;
-    }
-    // Streamlit has keys of its own ("r" reruns, "c" clears its cache): none of them may reach it from here.
-    event.stopPropagation();
-    const target = event.composedPath()[0];
-    if (target instanceof HTMLTextAreaElement) {
-      if (event.key === "Escape") {
-        flushComment();
-        questions.root.querySelector(".current")?.focus();
-      }
-      return;
-    }
-    const native = target instanceof Element && target.closest("button:not(.state):not(.point), a");
-    if (native && ["Enter", " "].includes(event.key)) return;
-    if (roomKey(event) || (shown && !finished?.isConnected && questions.key(event))) event.preventDefault();
-  }
-
-  function roomKey(event) {
-    const { key, code, shiftKey } = event;
-    if (key === "Escape") {
-      help.hidden = true;
-      toggleStrip(false);
-      return true;
-    }
-    if (shiftKey && /^Digit[1-5]$/.test(code) && !/^[0-9]$/.test(key)) return viewer.preset(Number(code.slice(-1)) - 1), true;
-    if (shiftKey && key.startsWith("Arrow")) {
-      const [dx, dy] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[key];
-      return viewer.pan(dx, dy), true;
-    }
-    const act = {
-      Enter: forward, Backspace: () => go(at - 1), " ": viewer.flicker, i: viewer.invert, e: viewer.exact,
-      r: () => shown && viewer.reset(), w: () => shown && viewer.nextPreset(), "+": () => viewer.zoom(1.25), "-": () => viewer.zoom(0.8),
-      ",": () => viewer.level(1), ".": () => viewer.level(-1), c: () => viewer.contrast(-1), v: () => viewer.contrast(1),
-      o: () => toggleStrip(), h: () => (help.hidden = !help.hidden), m: () => questions?.comment.focus(),
-    }[key.length === 1 ? key.toLowerCase() : key];
-    if (!act) return false;
-    act();
-    return true;
-  }
-
   const onHide = () => {
-    if (!shown) return;
-    if (document.hidden) shown.seconds += (performance.now() - shown.since) / 1000;
-    shown.since = performance.now();
-    if (document.hidden) flushComment();
+    if (document.hidden) {
+      flushComment();
+      time.hide();
+      log.note("away");
+      log.flush();
+    } else {
+      time.back();
+      log.note("back");
+    }
+  };
+  const onLeave = () => {
+    flushComment();
+    viewer.settleAll();
+    log.leave();
   };
 
   async function start() {
-    info = await patiently(() => ask(`${place.base}/cases`));
-    title.textContent = info.title;
-    label.textContent = place.rehearsal ? "Rehearsal, nothing is saved" : `Reader ${info.reader}`;
     for (const one of info.cases) if (outbox.waitingFor(one.token) && one.state === "open") one.state = "started";
     outbox.hurry();
     await go(info.at ?? (info.open ? info.total - 1 : 0)).catch(() => {});
     if (info.at === null && info.open) showEnd();
   }
 
-  window.addEventListener("keydown", onKey, true);
   document.addEventListener("visibilitychange", onHide);
-  window.addEventListener("pagehide", flushComment);
+  window.addEventListener("pagehide", onLeave);
   start().catch(() => {});
   return {
     stop() {
-      flushComment();
+      onLeave();
       delete root.dataset.case;
       stopped = true;
-      outbox.stop();
-      viewer.stop();
-      window.removeEventListener("keydown", onKey, true);
+      for (const part of [outbox, viewer, log, time, tabs, keys]) part.stop();
+      questions?.stop();
       document.removeEventListener("visibilitychange", onHide);
-      window.removeEventListener("pagehide", flushComment);
+      window.removeEventListener("pagehide", onLeave);
     },
   };
 }
