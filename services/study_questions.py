@@ -18,7 +18,7 @@ from cfcore.study.questions import (
 )
 from db.events import record
 from db.models import QuestionTemplate
-from services.studies import StudyRefused, StudyView, findings_from, study_view, update_draft
+from services.studies import Finding, Rating, StudyRefused, StudyView, findings_from, study_view, update_draft
 from services.workspace import Workspace
 
 __all__ = [
@@ -164,9 +164,12 @@ def conditions_of(view: StudyView, before: str | None = None) -> dict[str, tuple
 def _keyed(view: StudyView, question: Question) -> Question:
     if question.key:
         return question
-    taken = {item.key for item in (*view.protocol.findings, *view.protocol.ratings, *view.protocol.questions)} | {
-        "guess"
-    }
+    items: tuple[Finding | Rating | Question, ...] = (
+        *view.protocol.findings,
+        *view.protocol.ratings,
+        *view.protocol.questions,
+    )
+    taken = {item.key for item in items} | {"guess"}
     plain = findings_from([("", question.text or "question", "main")])[0].key[:50].strip("_")
     key = next(k for n in range(1, 1000) if (k := plain if n == 1 else f"{plain}_{n}") not in taken)
     return replace(question, key=key)
