@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from services import reading
+from services import elicitation_reading, reading
 from services.reading import ReadingRefused
 
 # Neither kept by a browser or a proxy nor named by a fingerprint: an ETag would be one.
@@ -66,7 +66,9 @@ async def show_list(request: Request) -> Response:
 
     def listed() -> dict[str, Any]:
         lines = reading.reading_list(request.scope["workspace"], account.id)
-        return {"name": account.display_name, "role": account.role, "series": [asdict(s) for s in lines]}
+        rounds = elicitation_reading.rounds_for(request.scope["workspace"], account.id)
+        series = [asdict(line) for line in lines]
+        return {"name": account.display_name, "role": account.role, "series": series, "rounds": rounds}
 
     return await json_answer(listed)
 
@@ -127,7 +129,7 @@ async def save_answer(request: Request) -> Response:
             "sequence": saved.sequence,
             "saved_at": saved.saved_at.isoformat(),
             "complete": saved.complete,
-        }
+        } | ({"feedback": list(saved.feedback)} if saved.feedback else {})
 
     return await json_answer(save)
 

@@ -18,6 +18,7 @@ from db.models import Account, Invitation, LoginSession, Study, StudyReader, now
 from services.attempts import Attempts
 from services.permissions import parts_of, require
 from services.schedule import write_trials
+from services.study_design.takeover import has_replacement
 from services.workspace import Workspace, sha256
 
 COOKIE = "cfreader_session"
@@ -272,7 +273,14 @@ def invite_reader(workspace: Workspace, study_id: int, login: str, display_name:
             sa.select(StudyReader).where(StudyReader.study_id == study_id, StudyReader.account_id == account.id)
         )
         if reader is None:
-            reader = write_trials(session, study, account.id)
+            try:
+                reader = write_trials(session, study, account.id)
+            except ValueError as error:
+                raise AccountError(str(error)) from error
+        if reader.replaces is None and has_replacement(session, reader):
+            raise AccountError(
+                f"Another reader has taken over what {reader.label} had left: invite somebody else, or the replacement."
+            )
         reader.revoked_at = None
         record(session, actor, "reader invited", f"study {study_id}", reader=reader.label)
         return "/read" if account.password_hash else new_link(session, account.id, study_id)

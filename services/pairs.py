@@ -1,35 +1,41 @@
-"""Making the pairs of a study: images by rule and seed, moved by the run's engine, both sides through one pipeline."""
+"""Making the pairs of a study: images by rule and seed, moved by the arms' engines, both sides through one pipeline."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import sqlalchemy as sa
 
-from cfcore.images.encode import decode_png, encode_png
-from cfcore.images.image import Pixels
-from cfcore.rendering import keeps_source
+from cfcore.images.encode import decode_png
+from cfcore.study.design.choices import OPEN_GATE
 from cfcore.study.protocol import Protocol
 from cfcore.study.schedule import Assignment, Candidate, assign_pairs
 from db.events import record
-from db.models import Direction, Image, Pair, Run
-from services.explore import NothingToExplore, open_engine
-from services.images import Gray, batches_of, crop_back, from_unit, read_pixels, to_unit
+from db.models import Image, Pair
+from services.explore import open_engine
+from services.images import Gray, to_unit
 from services.pictures import difference_limit, difference_png, gray_png, thumbnail_png
-from services.selection import ImageRule, choose_images
-from services.studies import draft_of, drop_pairs, pair_hash
+from services.selection import ImageRule
+from services.study_design.arms import ArmEngine, arm_engines, pair_pixels
+from services.study_design.control_pairs import control_pairs, median_strength, patients_needed
+from services.study_design.drafts import draft_of, drop_pairs
+from services.study_design.drawing import Drawn, draw_images
+from services.study_design.moving import Made, move_gated, move_planned
+from services.study_design.planning import write_plan
 from services.study_views import PairView, StudyRefused, protocol_of
 from services.workspace import Workspace
 
 if TYPE_CHECKING:
-    from cfcore.engines.base import Engine, Explanation
+    from cfcore.engines.base import Engine
+
+__all__ = ["SPLITS", "make_pairs", "pair_pictures", "pair_pixels", "pair_units", "silent"]
 
 Progress = Callable[[float, str], None]
 SPLITS = ("test", "val", "train")
-BATCH = 8
+# "As many as there are": a gate may ask for any number before enough have passed.
+EVERY = 10**9
 
 
 def silent(share: float, message: str) -> None:
@@ -47,176 +53,195 @@ def make_pairs(
 ) -> int:
     """Draw the images of a draft, move each along its arm by the fixed degree and store both sides. Returns how many.
 
-    A pair is kept whether the class flips or not, and says so. Pairs made before are replaced; a stop or an error in
-    between leaves them as they were. The same study, seed and data give the same pairs.
+    Without a gate a pair is kept whether the class flips or not, and says so; with one, what does not pass is counted
+    and kept for the report. Controls and training cases get patients of their own. Pairs made before are replaced; a
+    stop or an error in between leaves them as they were. The same study, seed and data give the same pairs, and the
+    schedule of every planned reader follows at once.
 
     Args:
         split: "test" (default), "val" or "train"; one image a patient is drawn.
         predicted: the class that C must give the image, "" for any but the target (binary: "predicted Healthy").
 
     Raises:
-        StudyRefused: the study is locked, has no run, or too few patients meet the rule.
+        StudyRefused: the study is locked, an arm's run cannot be used, or too few patients meet the rule or pass.
     """
     with workspace.session() as session:
         study = draft_of(session, study_id)
-        protocol = protocol_of(study)
-        if not protocol.findings:
-            raise StudyRefused("List the findings first: they are fixed before any picture is made.")
-        run = session.get(Run, study.run_id) if study.run_id else None
-        if run is None:
-            raise StudyRefused("This study has no run behind it: create it from a finished run.")
-        directions = set(session.scalars(sa.select(Direction.name).where(Direction.run_id == run.id)))
+        protocol, run_id = protocol_of(study), study.run_id
+    if not protocol.findings:
+        raise StudyRefused("List the findings first: they are fixed before any picture is made.")
+    if not protocol.arms:
+        raise StudyRefused("The study has no arm: choose at least one eigenvector or method.")
     progress(0.0, "loading the engine")
-    try:
-        opened = open_engine(workspace, run.id)
-    except NothingToExplore as error:
-        raise StudyRefused(str(error)) from error
-    engine, target = opened.engine, opened.target
-    needed = protocol.n_per_arm * (len(protocol.arms) if protocol.allocation == "own patients" else 1)
-    drawn = _drawn(workspace, engine, target, run, ImageRule(split, needed, protocol.seed, predicted or None))
-    images = {image.id: image for image in drawn}
-    plan = assign_pairs(
-        [Candidate(image.id, image.patient) for image in images.values()],
-        [arm.key for arm in protocol.arms],
-        protocol.n_per_arm,
-        protocol.allocation,
-        np.random.default_rng(protocol.seed),
-    )
+    arms = arm_engines(workspace, protocol, run_id, open_engine)
+    first = next(iter(arms.values()))
+    drawn = _drawn(workspace, first, protocol, split, predicted)
+    rule = predicted or _others(first.engine, first.target)
     selection = {
         "split": split,
-        "predicted": predicted or _others(engine, target),
-        "target": engine.classifier.class_names[target],
+        "predicted": rule,
+        "target": first.engine.classifier.class_names[first.target],
         "seed": protocol.seed,
-        "patients": needed,
+        "patients": _main_patients(protocol),
     }
-    pairs: list[Pair] = []
+    made = Made()
+    total = _pairs_in_all(protocol)
     try:
-        for pair in _move(workspace, engine, target, protocol, plan, images, directions):
+        for pair in _every_pair(workspace, protocol, arms, drawn, made):
             pair.meta = {**pair.meta, "selection": selection}
-            pairs.append(pair)
-            progress(0.2 + 0.8 * len(pairs) / len(plan), f"pair {len(pairs)} of {len(plan)}")
+            progress(0.2 + 0.8 * min(1.0, len(made.pairs) / total), f"pair {len(made.pairs)} of {total}")
+        flow = _flow(protocol, drawn, made, split, rule)
         with workspace.session() as session:
             study = draft_of(session, study_id)
             stale = drop_pairs(session, study)
-            order = {(a.arm, a.image_id): i for i, a in enumerate(plan)}
-            for pair in sorted(pairs, key=lambda p: order[p.arm, p.image_id]):
+            order = {key: i for i, key in enumerate((*arms, *(c.kind for c in protocol.controls), "training"))}
+            for pair in sorted(made.pairs, key=lambda pair: order[pair.arm]):
                 pair.study_id = study_id
                 session.add(pair)
                 session.flush()
-            flipped = sum(pair.flipped for pair in pairs)
+            for excluded in made.excluded:
+                excluded.study_id = study_id
+                session.add(excluded)
+            study.flow = flow
+            session.flush()
+            session.expire(study, ["pairs"])
+            write_plan(session, study)
+            flipped = sum(pair.flipped for pair in made.pairs)
             record(
-                session, actor, "pairs made", f"study {study_id}", n=len(pairs), flipped=flipped, selection=selection
-            )
+                session, actor, "pairs made", f"study {study_id}", n=len(made.pairs), flipped=flipped,
+                selection=selection, excluded=len(made.excluded),
+            )  # fmt: skip
     except BaseException:
-        for pair in pairs:
-            workspace.delete(pair.original_key)
-            workspace.delete(pair.counterfactual_key)
+        made.undo(workspace)
         raise
     for key in stale:
         workspace.delete(key)
-    return len(pairs)
-
-
-def pair_pixels(
-    explanation: Explanation, row: int, image: Image, pixels: Pixels, reference: str, rendering: str
-) -> tuple[Pixels, Pixels]:
-    """Both sides (original or reconstruction, counterfactual) in the source's own depth, by one and the same step.
-
-    With both transfers the sides are the source's pixels plus a change (none on the original's side), at its own
-    size; with plain rendering both are the network's pictures, quantised alike. `pixels` is the stored source.
-    """
-    if keeps_source(rendering):
-        sides = (explanation.source, explanation.counterfactual)
-        shape = (image.height, image.width)
-        original, moved = (from_unit(crop_back(side[row, 0].numpy(), shape), image, source=pixels) for side in sides)
-        return original, moved
-    first = explanation.source if reference == "original" else explanation.reconstruction
-    original, moved = (_quantise(side[row, 0].numpy(), image) for side in (first, explanation.counterfactual))
-    return original, moved
-
-
-def _quantise(unit: np.ndarray, image: Image) -> Pixels:
-    whole = np.clip(np.rint(unit.astype(np.float64) * image.max_value), 0, image.max_value)
-    return whole.astype(np.uint8) if image.max_value <= 255 else whole.astype(np.uint16)
+    return len(made.pairs)
 
 
 def _others(engine: Engine, target: int) -> str:
     return " or ".join(name for i, name in enumerate(engine.classifier.class_names) if i != target)
 
 
-def _drawn(workspace: Workspace, engine: Engine, target: int, run: Run, rule: ImageRule) -> list[Image]:
-    if rule.split not in SPLITS:
-        raise StudyRefused(f"There is no split “{rule.split}”: use {', '.join(SPLITS)}.")
+def _main_patients(protocol: Protocol) -> int:
+    return protocol.n_per_arm * (1 if protocol.allocation == "same patients" else len(protocol.arms))
+
+
+def _pairs_in_all(protocol: Protocol) -> int:
+    counted = _main_patients(protocol) * (1 if protocol.allocation == "own patients" else len(protocol.arms))
+    return counted + sum(c.n for c in protocol.controls) + (protocol.training.n if protocol.training else 0)
+
+
+def _drawn(workspace: Workspace, arm: ArmEngine, protocol: Protocol, split: str, predicted: str) -> Drawn:
+    if split not in SPLITS:
+        raise StudyRefused(f"There is no split “{split}”: use {', '.join(SPLITS)}.")
+    needed = _main_patients(protocol) + patients_needed(protocol.controls)
+    needed += protocol.training.n if protocol.training else 0
+    rule = ImageRule(split, needed if protocol.gate == OPEN_GATE else EVERY, protocol.seed, predicted or None)
     try:
-        found = choose_images(workspace, run.dataset_id or 0, engine.classifier, rule, target, silent)
+        found = draw_images(workspace, arm.run.dataset_id or 0, arm.engine.classifier, rule, arm.target, silent)
     except ValueError as error:
         raise StudyRefused(str(error)) from error
-    if len(found) < rule.n:
-        name = rule.predicted or _others(engine, target)
+    name = predicted or _others(arm.engine, arm.target)
+    if not found.images:
         raise StudyRefused(
-            f"{rule.n} patients are needed, {len(found)} in split {rule.split} are predicted {name}: "
+            f"the split {split!r} has {found.patients} patients and the classifier calls none of them {name}; choose "
+            "another split, another class or another data set"
+        )
+    if len(found.images) < needed:
+        raise StudyRefused(
+            f"{needed} patients are needed, {len(found.images)} in split {split} are predicted {name}: "
             "ask for fewer pairs per arm, choose another split, or import more images."
         )
     return found
 
 
-def _move(
-    workspace: Workspace,
-    engine: Engine,
-    target: int,
-    protocol: Protocol,
-    plan: Sequence[Assignment],
-    images: Mapping[Any, Image],
-    directions: set[str],
+def _every_pair(
+    workspace: Workspace, protocol: Protocol, arms: dict[str, ArmEngine], drawn: Drawn, made: Made
 ) -> Iterator[Pair]:
-    from cfcore.classifiers.base import resize
+    """Counted pairs, then controls, then training, each patient in one of them."""
+    main = _main_patients(protocol)
+    images: dict[Any, Image] = {image.id: image for image in drawn.images}
+    if protocol.gate == OPEN_GATE:
+        plan = assign_pairs(
+            [Candidate(image.id, image.patient) for image in drawn.images[:main]],
+            list(arms),
+            protocol.n_per_arm,
+            protocol.allocation,
+            np.random.default_rng(protocol.seed),
+        )
+        rest = list(drawn.images[main:])
+        yield from move_planned(workspace, protocol, arms, plan, images, made)
+    else:
+        rest = list(drawn.images)
+        yield from _gated_pairs(workspace, protocol, arms, rest, made)
+    n_controls = patients_needed(protocol.controls)
+    n_training = protocol.training.n if protocol.training else 0
+    if len(rest) < n_controls + n_training:
+        raise StudyRefused(
+            f"{n_controls + n_training} patients are needed for controls and training, {len(rest)} are left: ask for "
+            "fewer of them, or import more images."
+        )
+    if protocol.controls:
+        strength = median_strength(workspace, made.pairs)
+        first = next(iter(arms.values()))
+        yield from control_pairs(workspace, protocol.controls, first, rest[:n_controls], strength, made)
+    yield from _training(workspace, protocol, arms, rest[n_controls : n_controls + n_training], made)
 
-    for arm in protocol.arms:
-        own = [images[a.image_id] for a in plan if a.arm == arm.key]
-        direction = arm.name if arm.name in directions else None
-        if directions and direction is None:
-            raise StudyRefused(f"The run has no direction “{arm.name}”: choose the arms again.")
-        for group, tensors in batches_of(workspace, own, BATCH):
-            moved = engine.move(
-                tensors, target, direction=direction, degree=protocol.degree, rendering=protocol.rendering
+
+def _gated_pairs(
+    workspace: Workspace, protocol: Protocol, arms: dict[str, ArmEngine], pool: list[Image], made: Made
+) -> Iterator[Pair]:
+    # Arms with patients of their own pass the gate one by one; common patients must pass under every arm.
+    own = protocol.allocation == "own patients"
+    groups = [{key: arm} for key, arm in arms.items()] if own else [arms]
+    needed = protocol.n_per_arm if own else _main_patients(protocol)
+    for group in groups:
+        before = len(made.pairs)
+        yield from move_gated(workspace, protocol, group, pool, needed, made)
+        passed = (len(made.pairs) - before) // len(group)
+        if passed < needed:
+            reasons = Counter(pair.reason for pair in made.excluded)
+            told = ", ".join(f"{n} because {reason}" for reason, n in reasons.items())
+            names = ", ".join(f"“{arm.arm.name}”" for arm in group.values())
+            raise StudyRefused(
+                f"Only {passed} of {needed} patients passed the gate under {names}, and no image is left; kept back: "
+                f"{told}. Open the gate wider, ask for fewer pairs, or import more images."
             )
-            if protocol.rendering == "plain" and protocol.reference == "original":
-                moved = replace(moved, source=resize(tensors, engine.size))
-            for row, image in enumerate(group):
-                meta: dict[str, Any] = {
-                    "direction": direction,
-                    "degree": protocol.degree,
-                    "rendering": protocol.rendering,
-                    "reference": protocol.reference,
-                    "flipped_plain": bool(moved.flipped_plain[row]),
-                }
-                yield _pair(workspace, arm.key, image, moved, row, meta)
 
 
-def _pair(workspace: Workspace, arm: str, image: Image, moved: Explanation, row: int, meta: dict[str, Any]) -> Pair:
-    pixels = read_pixels(workspace, image)
-    original, counterfactual = pair_pixels(moved, row, image, pixels, str(meta["reference"]), str(meta["rendering"]))
-    files = encode_png(original), encode_png(counterfactual)
-    # The network's own pictures are in the image's window already.
-    windowed = keeps_source(meta["rendering"])
-    return Pair(
-        arm=arm,
-        image_id=image.id,
-        patient=image.patient,
-        original_key=workspace.put(files[0], ".png"),
-        counterfactual_key=workspace.put(files[1], ".png"),
-        sha256=pair_hash(*files),
-        width=original.shape[1],
-        height=original.shape[0],
-        max_value=image.max_value,
-        window_centre=image.window_centre if windowed else None,
-        window_width=image.window_width if windowed else None,
-        p_source=float(moved.p_source[row]),
-        p_reconstruction=float(moved.p_reconstruction[row]),
-        p_counterfactual=float(moved.p_counterfactual[row]),
-        flipped=bool(moved.flipped[row]),
-        meta=meta,
-    )
+def _training(
+    workspace: Workspace, protocol: Protocol, arms: dict[str, ArmEngine], images: Sequence[Image], made: Made
+) -> Iterator[Pair]:
+    if not images:
+        return
+    keys = list(arms)
+    plan = [Assignment(keys[i % len(keys)], image.id, image.patient) for i, image in enumerate(images)]
+    known: dict[Any, Image] = {image.id: image for image in images}
+    yield from move_planned(workspace, protocol, arms, plan, known, made, kind="training")
+
+
+def _flow(protocol: Protocol, drawn: Drawn, made: Made, split: str, predicted: str) -> dict[str, Any]:
+    """The counts behind the flow diagram (`cfcore.study.design.gate.flow_boxes`)."""
+    own = Counter(pair.arm for pair in made.pairs)
+    reasons = Counter(pair.reason for pair in made.excluded)
+    passed = len({pair.patient for pair in made.pairs if pair.kind == "counterfactual"})
+    moved = passed + len(made.excluded)
+    extra = patients_needed(protocol.controls) + (protocol.training.n if protocol.training else 0)
+    return {
+        "split": split,
+        "predicted": predicted,
+        "patients": drawn.patients,
+        "examined": drawn.examined,
+        "other_class": drawn.other_class,
+        "spare": len(drawn.images) - moved - extra,
+        "apart": extra,
+        "moved": moved,
+        "excluded": dict(reasons),
+        "arms": {arm.key: own[arm.key] for arm in protocol.arms},
+        "controls": {control.kind: own[control.kind] for control in protocol.controls},
+        "training": own["training"],
+    }
 
 
 def pair_units(workspace: Workspace, pair: PairView) -> tuple[Gray, Gray]:

@@ -25,6 +25,9 @@ from db.models import Pair, Reading, Study, StudyReader, Trial, now
 from services import reader_profiles
 from services.answers import asked_of, checked, is_complete, occasion_of
 from services.sittings import CheckRefused, add_check, check_needed
+from services.study_design.clock import note_clock
+from services.study_design.opening import why_closed
+from services.study_design.training import feedback
 from services.viewing_log import LogRefused, add_events
 from services.workspace import Workspace, sha256
 
@@ -43,11 +46,13 @@ class ReadingRefused(ValueError):
 
 @dataclass(frozen=True)
 class Saved:
-    """What the database holds now, echoed to the reader."""
+    """What the database holds now, echoed to the reader. `feedback`: after a training case, see
+    `services.study_design.training.feedback`; empty for every other."""
 
     sequence: int
     saved_at: datetime
     complete: bool
+    feedback: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -249,7 +254,10 @@ def case(workspace: Workspace, account_id: int, session_id: int, trial_token: st
         trial, reader, study = _trial(session, account_id, trial_token)
         if reader_profiles.is_missing(session, reader):
             raise ReadingRefused("Say who you are first: open this reading from the list again.", 428, code="profile")
+        if why := why_closed(session, trial, reader, study):
+            raise ReadingRefused(why, 425, code="not_yet")
         pair, last = trial.pair, _last(session, trial.id)
+        told = feedback(trial, last.answers, study.protocol) if last and last.complete else []
         total = session.scalar(sa.select(sa.func.count(Trial.id)).where(Trial.study_reader_id == reader.id))
         token = pixel_token(workspace, session_id, trial.token)
         return {
@@ -270,7 +278,7 @@ def case(workspace: Workspace, account_id: int, session_id: int, trial_token: st
             "measures": last.measures if last else {},
             "saved_at": last.saved_at.isoformat() if last else None,
             "complete": bool(last and last.complete),
-        }
+        } | ({"feedback": told} if trial.purpose == "training" else {})
 
 
 def raw_pixels(workspace: Workspace, file_key: str, width: int, height: int, max_value: int) -> bytes:
@@ -361,10 +369,13 @@ def _save(
             .order_by(Reading.sequence)
         ).all()
         if taken and taken[0].sequence == sequence and (taken[0].answers, taken[0].measures) == (clean, lines):
-            return Saved(sequence, taken[0].saved_at, taken[0].complete)
+            told = feedback(trial, clean, study.protocol) if taken[0].complete else []
+            return Saved(sequence, taken[0].saved_at, taken[0].complete, tuple(told))
         if study.state != "locked":
             message = "This reading has been closed: answers are no longer taken. Thank you."
             raise ReadingRefused(message, 423, code="closed")
+        if why := why_closed(session, trial, reader, study):
+            raise ReadingRefused(why, 425, code="not_yet")
         if taken:
             last = taken[-1]
             raise ReadingRefused(
@@ -387,10 +398,13 @@ def _save(
             idle_seconds=times[1],
             measures=lines,
             saved_at=now(),
+            version=study.version,
         )
         session.add(reading)
         session.flush()
+        note_clock(session, reader, reading)
         whole = clean | ({"measures": lines} if lines else {})
         digest = sha256(json.dumps(whole, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode())
         record(session, reader.label, "reading saved", f"trial {trial.id}", sequence=sequence, sha256=digest)
-    return Saved(reading.sequence, reading.saved_at, reading.complete)
+        told = feedback(trial, clean, study.protocol) if reading.complete else []
+    return Saved(reading.sequence, reading.saved_at, reading.complete, tuple(told))

@@ -1,44 +1,33 @@
-"""Writing a reader's schedule into the database."""
+"""Giving a reader the next planned schedule of a study."""
 
 from __future__ import annotations
-
-import secrets
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from cfcore.study.schedule import make_schedule
-from db.models import Pair, Study, StudyReader, Trial
+from db.events import record
+from db.models import Pair, Study, StudyReader
+from services.study_design.planning import free_slot, trials_of, turns_of
 
 
 def write_trials(session: Session, study: Study, account_id: int, simulated: bool = False) -> StudyReader:
     """Add the reader under the next free label ("R1", "R2", ...) with all trials, in the session's transaction.
 
-    Order and sides follow from the study's seed and the label alone. Raises ValueError for a study without pairs.
+    The trials are those of the lowest free slot of the plan; a reader beyond the plan gets a schedule drawn in the same
+    way from seed and slot, which the log notes. Raises ValueError for a study without pairs, or where the design has
+    no cases for one more reader.
     """
-    pairs = list(session.scalars(sa.select(Pair).where(Pair.study_id == study.id).order_by(Pair.id)))
-    if not pairs:
+    if session.scalar(sa.select(sa.func.count(Pair.id)).where(Pair.study_id == study.id)) == 0:
         raise ValueError("The study has no pairs: make them before inviting readers.")
-    taken = session.scalar(sa.select(sa.func.count(StudyReader.id)).where(StudyReader.study_id == study.id))
-    reader = StudyReader(study_id=study.id, account_id=account_id, label=f"R{(taken or 0) + 1}", simulated=simulated)
+    labels = set(session.scalars(sa.select(StudyReader.label).where(StudyReader.study_id == study.id)))
+    slot = free_slot(session, study.id)
+    turns = turns_of(session, study, slot)
+    label = next(f"R{i}" for i in range(1, len(labels) + 2) if f"R{i}" not in labels)
+    reader = StudyReader(study_id=study.id, account_id=account_id, label=label, simulated=simulated, slot=slot)
     session.add(reader)
     session.flush()
-    trials = make_schedule(
-        [pair.id for pair in pairs],
-        reader.label,
-        study.seed,
-        arms={pair.id: pair.arm for pair in pairs},
-        patients={pair.id: pair.patient for pair in pairs},
-    )
-    session.add_all(
-        Trial(
-            study_reader_id=reader.id,
-            pair_id=int(trial.pair_id),
-            position=trial.position,
-            original_side=trial.original_side,
-            token=secrets.token_hex(16),
-        )
-        for trial in trials
-    )
+    session.add_all(trials_of(reader.id, turns))
     session.flush()
+    if 0 < int(study.protocol.get("design", {}).get("readers", 0)) < slot:
+        record(session, label, "reader beyond the plan", f"study {study.id}", slot=slot)
     return reader

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
 
 from cfcore.rendering import DEFAULT_RENDERING, Rendering
+from cfcore.study.analysis_plan import AnalysisPlan, suggested_plan
+from cfcore.study.design.choices import Control, Design, Gate, Repeats, Training
 from cfcore.study.protocol import (
     DEFAULT_RATINGS,
     FINDING_LISTS,
@@ -23,13 +23,16 @@ from cfcore.study.protocol import (
     Protocol,
     Rating,
     Reference,
-    canonical_json,
-    digest,
+    validate,
 )
 from cfcore.wording import direction_name
 from db.events import record
 from db.models import Run, Study, now
+from services.elicitation_state import delete_round
 from services.log import log_event
+from services.study_design.drafts import delete_files, draft_of, drop_pairs, store_protocol
+from services.study_design.locking import amend_study, lock_study, verify_digest
+from services.study_design.planning import write_plan
 from services.study_views import (
     PairView,
     ReaderView,
@@ -43,20 +46,26 @@ from services.study_views import (
     study_view,
     was_previewed,
 )
-from services.workspace import Workspace, sha256
+from services.workspace import Workspace
 
 __all__ = [
     "DEFAULT_RATINGS",
     "FINDING_LISTS",
     "Arm",
+    "Control",
+    "Design",
     "Finding",
+    "Gate",
     "PairView",
     "Protocol",
     "Rating",
     "ReaderView",
+    "Repeats",
     "StudyRefused",
     "StudySummary",
     "StudyView",
+    "Training",
+    "amend_study",
     "arm_of",
     "close_study",
     "copy_study",
@@ -73,7 +82,13 @@ __all__ = [
 ]
 
 # A change of one of these asks for other pairs; the rest only words the study.
-PAIR_FIELDS = frozenset({"arms", "degree", "rendering", "reference", "seed", "n_per_arm", "allocation"})
+PAIR_FIELDS = frozenset(
+    {"arms", "degree", "rendering", "reference", "seed", "n_per_arm", "allocation", "controls", "gate", "training"}
+)
+# A change of one of these asks for other schedules of the same pairs.
+PLAN_FIELDS = frozenset({"design", "repeats", "guess_share", "questions"})
+# How many readers a new study plans for.
+PLANNED_READERS = 3
 NEUTRAL_TITLE = "Chest radiographs, series {number}"
 
 
@@ -161,23 +176,23 @@ def create_study(
             seed=seed,
             n_per_arm=n_per_arm,
             allocation=allocation,
+            design=Design(readers=PLANNED_READERS),
         )
+        protocol = replace(protocol, analysis=_suggestion(protocol))
         study = Study(dataset_id=run.dataset_id, run_id=run.id)
-        _store(study, protocol)
+        store_protocol(study, protocol)
         session.add(study)
         session.flush()
         record(session, actor, "study created", f"study {study.id}", run=run.id)
         return study.id
 
 
-def draft_of(session: Session, study_id: int) -> Study:
-    """The draft `study_id`. Raises StudyRefused where there is none or it is locked."""
-    study = session.get(Study, study_id)
-    if study is None:
-        raise StudyRefused(f"There is no study {study_id}: pick one from the list.")
-    if study.state != "draft":
-        raise StudyRefused(f"Study {study_id} is {study.state} and cannot change any more: copy it instead.")
-    return study
+def _suggestion(protocol: Protocol) -> AnalysisPlan | None:
+    return suggested_plan(
+        [(f.key, f.label) for f in protocol.findings],
+        [(a.key, a.name) for a in protocol.arms],
+        [f.key for f in protocol.findings if f.kind == "main"],
+    )
 
 
 def update_draft(workspace: Workspace, study_id: int, *, actor: str, **changes: Any) -> tuple[str, ...]:
@@ -196,15 +211,20 @@ def update_draft(workspace: Workspace, study_id: int, *, actor: str, **changes: 
         study = draft_of(session, study_id)
         before = protocol_of(study)
         after = replace(before, **changes)
+        # A plan that nobody has touched follows findings and arms; one that somebody wrote stays.
+        if "analysis" not in changes and before.analysis in (None, _suggestion(before)):
+            after = replace(after, analysis=_suggestion(after))
         changed = sorted(name for name in known if getattr(before, name) != getattr(after, name))
         if not changed:
             return problems_of(study, after)
         stale = drop_pairs(session, study) if PAIR_FIELDS & set(changed) else []
-        _store(study, after)
+        store_protocol(study, after)
+        if PLAN_FIELDS & set(changed) and not stale and not validate(after):
+            write_plan(session, study)
         late = bool({"findings", "ratings", "questions"} & set(changed)) and was_previewed(session, study_id)
         record(session, actor, "study changed", f"study {study_id}", fields=changed, after_preview=late)
         problems = problems_of(study, after)
-    _delete_files(workspace, stale)
+    delete_files(workspace, stale)
     return problems
 
 
@@ -229,25 +249,6 @@ def preview(workspace: Workspace, study_id: int, *, actor: str) -> tuple[PairVie
     return pairs
 
 
-def lock_study(workspace: Workspace, study_id: int, *, actor: str) -> str:
-    """Freeze a draft: protocol and pairs get one digest, and readers may be invited. Returns the digest.
-
-    Raises:
-        StudyRefused: with every problem that is left, a sentence each; or a pair's file has changed on disk.
-    """
-    with workspace.session() as session:
-        study = draft_of(session, study_id)
-        if problems := problems_of(study, protocol_of(study)):
-            raise StudyRefused(" ".join(problems))
-        for pair in study.pairs:
-            if pair_hash(workspace.get(pair.original_key), workspace.get(pair.counterfactual_key)) != pair.sha256:
-                raise StudyRefused(f"The files of pair {pair.id} have changed: make the pairs again.")
-        study.digest = study_digest(session, study)
-        study.state, study.locked_at = "locked", now()
-        record(session, actor, "study locked", f"study {study_id}", digest=study.digest)
-        return study.digest
-
-
 def close_study(workspace: Workspace, study_id: int, *, actor: str) -> None:
     """End the reading: no answer is taken any more. Raises StudyRefused for a study that is not locked."""
     with workspace.session() as session:
@@ -269,7 +270,7 @@ def copy_study(workspace: Workspace, study_id: int, *, actor: str) -> int:
             raise StudyRefused(f"There is no study {study_id}: pick one from the list.")
         copy = Study(dataset_id=source.dataset_id, run_id=source.run_id)
         protocol = protocol_of(source)
-        _store(copy, replace(protocol, title=f"{protocol.title} (copy)"))
+        store_protocol(copy, replace(protocol, title=f"{protocol.title} (copy)"))
         session.add(copy)
         session.flush()
         record(session, actor, "study created", f"study {copy.id}", copy_of=study_id)
@@ -280,55 +281,8 @@ def delete_draft(workspace: Workspace, study_id: int, *, actor: str) -> None:
     """Remove a draft and its pairs. Raises StudyRefused for a locked or closed study."""
     with workspace.session() as session:
         study = draft_of(session, study_id)
+        delete_round(session, study_id)
         stale = drop_pairs(session, study)
         session.delete(study)
         record(session, actor, "study deleted", f"study {study_id}")
-    _delete_files(workspace, stale)
-
-
-def study_digest(session: Session, study: Study) -> str:
-    """SHA-256 over protocol, selection rule, the hash of every pair and the inputs of the run behind them."""
-    run = session.get(Run, study.run_id) if study.run_id else None
-    pairs = sorted([pair.arm, pair.patient, pair.sha256] for pair in study.pairs)
-    extra = {
-        "pairs": pairs,
-        "selection": study.pairs[0].meta.get("selection") if study.pairs else None,
-        "run": {"engine": run.engine, "seed": run.seed, "inputs": run.inputs} if run else None,
-    }
-    return digest(protocol_of(study), extra)
-
-
-def verify_digest(workspace: Workspace, study_id: int) -> bool:
-    """Whether protocol, rule and pairs still give the digest that was stored at lock (the files are read again)."""
-    with workspace.session() as session:
-        study = session.get(Study, study_id)
-        if study is None or study.digest is None:
-            return False
-        files = ((workspace.get(p.original_key), workspace.get(p.counterfactual_key), p) for p in study.pairs)
-        intact = all(pair_hash(original, moved) == pair.sha256 for original, moved, pair in files)
-        return intact and study_digest(session, study) == study.digest
-
-
-def pair_hash(original: bytes, counterfactual: bytes) -> str:
-    """SHA-256 of both stored files, original first."""
-    return sha256(original + counterfactual)
-
-
-def drop_pairs(session: Session, study: Study) -> list[str]:
-    """Remove a draft's pairs; returns the keys of their files, to be deleted once this is committed."""
-    keys = [key for pair in study.pairs for key in (pair.original_key, pair.counterfactual_key)]
-    for pair in list(study.pairs):
-        session.delete(pair)
-    session.flush()
-    session.expire(study, ["pairs"])
-    return keys
-
-
-def _store(study: Study, protocol: Protocol) -> None:
-    study.protocol = json.loads(canonical_json(protocol))
-    study.title, study.reader_title, study.seed = protocol.title, protocol.reader_title, protocol.seed
-
-
-def _delete_files(workspace: Workspace, keys: Sequence[str]) -> None:
-    for key in keys:
-        workspace.delete(key)
+    delete_files(workspace, stale)

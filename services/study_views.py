@@ -11,8 +11,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, selectinload
 
-from cfcore.study.protocol import Protocol, from_json, validate
+from cfcore.study.design.gate import FlowBox, flow_boxes
+from cfcore.study.protocol import Protocol, from_json, lock_problems
 from db.models import Dataset, Event, Pair, Reading, Run, Study, StudyReader, Trial
+from services.elicitation_state import round_problems
 from services.workspace import Workspace
 
 
@@ -62,6 +64,8 @@ class PairView:
     p_counterfactual: float
     flipped: bool
     meta: dict[str, Any]
+    kind: str = "counterfactual"
+    truth: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,7 @@ class StudyView:
         selection: the rule by which the images were drawn, as stored with the pairs; None before there are pairs.
         problems: what keeps a draft from being locked; empty for a locked study.
         changed_after_preview: the checklist was changed after somebody had seen pairs; the report says so.
+        version: of the protocol, 1 until it is amended. flow: the gate's flow diagram, box by box; empty without pairs.
     """
 
     id: int
@@ -111,6 +116,14 @@ class StudyView:
     selection: dict[str, Any] | None
     problems: tuple[str, ...]
     changed_after_preview: bool
+    version: int = 1
+    flow: tuple[FlowBox, ...] = ()
+
+    @property
+    def phase(self) -> str:
+        """ "draft", "locked" (nobody has read yet), "running" or "closed"."""
+        read = any(reader.last_saved for reader in self.readers)
+        return "running" if self.state == "locked" and read else self.state
 
 
 @dataclass(frozen=True)
@@ -127,16 +140,30 @@ def protocol_of(study: Study) -> Protocol:
 
 def problems_of(study: Study, protocol: Protocol) -> tuple[str, ...]:
     """Every sentence that says why a draft cannot be locked yet: its protocol's problems, then missing pairs."""
-    problems = validate(protocol)
+    problems = lock_problems(protocol) + round_problems(study, protocol)
     if not study.pairs:
         return (*problems, "No pairs are made yet: choose images and arms, then make the pairs.")
-    for arm in protocol.arms:
-        found = sum(pair.arm == arm.key for pair in study.pairs)
-        if found != protocol.n_per_arm:
-            problems.append(
-                f"Arm “{arm.name}” has {found} pairs, the protocol asks for {protocol.n_per_arm}: make the pairs again."
-            )
+    per_arm = protocol.n_per_arm * (len(protocol.arms) if protocol.allocation == "rotated patients" else 1)
+    asked = [(arm.key, arm.name, per_arm) for arm in protocol.arms]
+    asked += [(control.kind, control.name, control.n) for control in protocol.controls]
+    if protocol.training:
+        asked.append(("training", "Training", protocol.training.n))
+    for key, name, n in asked:
+        found = sum(pair.arm == key for pair in study.pairs)
+        if found != n:
+            problems.append(f"Arm “{name}” has {found} pairs, the protocol asks for {n}: make the pairs again.")
+    untold = [i for i, pair in enumerate(study.pairs, 1) if pair.kind == "training" and not pair.truth]
+    if untold:
+        problems.append(
+            f"Training case{'s' if len(untold) > 1 else ''} {', '.join(map(str, untold))} of the preview "
+            f"{'have' if len(untold) > 1 else 'has'} no right answers: set them under Preview, or ask for no training."
+        )
     return tuple(problems)
+
+
+def _arm_names(protocol: Protocol) -> dict[str, str]:
+    arms = {arm.key: arm.name for arm in protocol.arms}
+    return arms | {control.kind: control.name for control in protocol.controls}
 
 
 def list_studies(workspace: Workspace) -> list[StudySummary]:
@@ -187,6 +214,8 @@ def study_view(workspace: Workspace, study_id: int) -> StudyView:
             changed_after_preview=any(
                 event.data.get("after_preview") for event in _events(session, "study changed", study_id)
             ),
+            version=study.version,
+            flow=tuple(flow_boxes(study.flow, _arm_names(protocol))),
         )
 
 
@@ -216,6 +245,8 @@ def pair_view(pair: Pair) -> PairView:
         p_counterfactual=pair.p_counterfactual,
         flipped=pair.flipped,
         meta=dict(pair.meta),
+        kind=pair.kind,
+        truth=pair.truth,
     )
 
 
@@ -225,8 +256,10 @@ def _events(session: Session, kind: str, study_id: int) -> Sequence[Event]:
 
 def _progress(session: Session, study_id: int | None = None) -> dict[int, _Progress]:
     done = sa.func.count(sa.distinct(sa.case((Reading.complete, Trial.id))))
+    # What a replacement has taken over is the replacement's to read.
+    own = sa.func.count(sa.distinct(sa.case((sa.or_(sa.not_(Trial.taken_over), Reading.complete), Trial.id))))
     query = (
-        sa.select(Trial.study_reader_id, done, sa.func.count(sa.distinct(Trial.id)), sa.func.max(Reading.saved_at))
+        sa.select(Trial.study_reader_id, done, own, sa.func.max(Reading.saved_at))
         .outerjoin(Reading, Reading.trial_id == Trial.id)
         .group_by(Trial.study_reader_id)
     )
