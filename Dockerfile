@@ -1,5 +1,5 @@
 FROM python:3.11-slim
-RUN apt-get update && apt-get install -y --no-install-recommends libgomp1 && rm -rf /var/lib/apt/lists/* && useradd --create-home --uid 10001 cfreader
+RUN apt-get update && apt-get install -y --no-install-recommends libgomp1 libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core && rm -rf /var/lib/apt/lists/* && useradd --create-home --uid 10001 cfreader
 WORKDIR /app
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY cfcore cfcore
@@ -12,7 +12,7 @@ COPY weights weights
 COPY app.py studio.py ./
 COPY .streamlit .streamlit
 RUN python -m pip install --no-cache-dir --constraint constraints.txt torch==2.13.0
-RUN python -m pip install --no-cache-dir --constraint constraints.txt --editable '.[postgres]'
+RUN python -m pip install --no-cache-dir --constraint constraints.txt --editable '.[postgres,sr]'
 RUN mkdir /data && chown cfreader /data
 ENV CFREADER_WORKSPACE=/data PYTHONUNBUFFERED=1
 USER cfreader

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from cfcore.reports.tidy import LONG_COLUMNS, to_csv
 from cfcore.study.protocol import Protocol
 
 _SIDES = "A, B"
@@ -78,6 +79,21 @@ def codebook(protocol: Protocol) -> str:
     writer.writerow(("column", "meaning", "values", "unit"))
     writer.writerows([[_harmless(cell) for cell in row] for row in rows])
     return target.getvalue()
+
+
+def codebook_long(protocol: Protocol) -> str:
+    """The codebook of the long table (`cfcore.reports.tidy`) as CSV: column, meaning, values, unit; a line per column,
+    then one per finding, rating, further question and arm with its wording."""
+    rows: list[tuple[str, str, str, str]] = [(name, *told) for name, told in LONG_COLUMNS.items()]
+    rows += [(f"question = {f.key}", f.label, f"{f.kind} finding", "") for f in protocol.findings]
+    rows += [
+        (f"question = {r.key}", r.question, f"1 ({r.low}) to {r.points} ({r.high})", "points") for r in protocol.ratings
+    ]
+    for question in protocol.questions:
+        values = ", ".join(map(str, question.values())) or question.kind
+        rows.append((f"question = {question.key}", question.text, values, ""))
+    rows += [(f"arm = {a.key}", a.name, f"degree {protocol.degree_of(a):g}", "") for a in protocol.arms]
+    return to_csv(pd.DataFrame(rows, columns=["column", "meaning", "values", "unit"]))
 
 
 def _keys(items: Iterable[object]) -> str:

@@ -7,6 +7,8 @@ from typing import Any
 import pandas as pd
 
 from cfcore.metrics.factor_effects import EffectOf
+from cfcore.reports.facts import StudyFacts
+from cfcore.reports.tables import StudyTables
 from cfcore.study.findings import Headline
 from cfcore.study.protocol import Protocol
 
@@ -61,7 +63,9 @@ class ReportContent:
     report was made. findings, per_reader, readers, ratings: from `findings_table`, `per_reader`,
     `readers_table`, `ratings_table`. pairs_of_readers: from `cohen_pairs` over (pair, finding), if wanted.
     simulated: labels of readers that are programs. versions: name -> version or hash. limitations: sentences
-    of the study's own. true_factors: what each arm really moves, where the images are phantoms.
+    of the study's own. true_factors: what each arm really moves, where the images are phantoms. tables:
+    every table of the study, for tests, controls and figures; facts: what methods text and checklists are written
+    from; decoded: the readings, for the figure of times.
     """
 
     protocol: Protocol
@@ -81,3 +85,6 @@ class ReportContent:
     limitations: Sequence[str] = ()
     interim: bool = False
     true_factors: Sequence[EffectOf] = ()
+    tables: StudyTables | None = None
+    facts: StudyFacts | None = None
+    decoded: pd.DataFrame | None = None

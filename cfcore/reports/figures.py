@@ -11,7 +11,7 @@ from cfcore.reports.colours import ARM_COLOURS, DISAGREE, MARKERS, css, ink, sha
 from cfcore.reports.numbers import axis_start, number, percent, spread, with_spread
 from cfcore.wording import duration
 
-_GRID = "#e8ebf0"
+GRID = "#e8ebf0"
 _TEXT = "#1b2230"
 _FONT = {"family": "Inter, 'Segoe UI', 'DejaVu Sans', system-ui, sans-serif", "color": _TEXT, "size": 14}
 COEFFICIENT_NAMES: Mapping[str, str] = {
@@ -24,15 +24,18 @@ COEFFICIENT_NAMES: Mapping[str, str] = {
 }
 
 
-def _names(table: pd.DataFrame, key: str, name: str) -> list[tuple[str, str]]:
+def names_of(table: pd.DataFrame, key: str, name: str) -> list[tuple[str, str]]:
+    """(key, name) in the order of the table."""
     return list(dict.fromkeys(zip(table[key], table[name], strict=True)))
 
 
-def _cells(table: pd.DataFrame) -> dict[tuple[str, str], Mapping[Any, Any]]:
+def cells_of(table: pd.DataFrame) -> dict[tuple[str, str], Mapping[Any, Any]]:
+    """(finding, arm) -> its row."""
     return {(row["finding"], row["arm"]): row for row in table.to_dict("records")}
 
 
-def _plain(figure: go.Figure, height: int) -> go.Figure:
+def plain(figure: go.Figure, height: int) -> go.Figure:
+    """Our look: white, our font, legend above; `height` in pixels."""
     figure.update_layout(
         height=height,
         font=_FONT,
@@ -41,8 +44,8 @@ def _plain(figure: go.Figure, height: int) -> go.Figure:
         margin={"l": 8, "r": 8, "t": 36, "b": 8},
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
     )
-    figure.update_xaxes(automargin=True, zeroline=False)
-    figure.update_yaxes(automargin=True, zeroline=False, showgrid=False)
+    figure.update_xaxes(automargin=True, zeroline=False, title_font_size=13)
+    figure.update_yaxes(automargin=True, zeroline=False, showgrid=False, title_font_size=13)
     return figure
 
 
@@ -52,8 +55,8 @@ def findings_heat(table: pd.DataFrame) -> go.Figure:
     table: from `findings_table`. A tick marks what the majority of readers saw in the majority of cases;
     fainter where readers disagree (AC1 below 0.4).
     """
-    findings, arms = _names(table, "finding", "label"), _names(table, "arm", "arm_name")
-    cells = _cells(table)
+    findings, arms = names_of(table, "finding", "label"), names_of(table, "arm", "arm_name")
+    cells = cells_of(table)
     figure = go.Figure()
     for i, (finding, label) in enumerate(findings):
         for j, (arm, name) in enumerate(arms):
@@ -71,7 +74,7 @@ def findings_heat(table: pd.DataFrame) -> go.Figure:
                 x=j, y=i, showarrow=False, hovertext=hover, font={"color": ink(back)},
                 text=f"{tick}{percent(share)}<br><span style='font-size:12px'>{interval}</span>",
             )  # fmt: skip
-    _plain(figure, 70 + 56 * len(findings))
+    plain(figure, 70 + 56 * len(findings))
     figure.update_xaxes(
         range=[-0.5, len(arms) - 0.5], tickvals=list(range(len(arms))), ticktext=[n for _, n in arms],
         side="top", showgrid=False, fixedrange=True,
@@ -83,7 +86,7 @@ def findings_heat(table: pd.DataFrame) -> go.Figure:
     return figure
 
 
-def _folded(label: str, width: int = 20) -> str:
+def folded(label: str, width: int = 20) -> str:
     """A label in lines of about `width` characters, so that it leaves room for the plot beside it."""
     return "<br>".join(wrap(label, width))
 
@@ -96,8 +99,8 @@ def agreement_forest(table: pd.DataFrame, coefficient: str = "ac1") -> go.Figure
     """
     if coefficient not in COEFFICIENT_NAMES:
         raise ValueError(f"Unknown coefficient “{coefficient}”: use one of {', '.join(COEFFICIENT_NAMES)}.")
-    findings, arms = _names(table, "finding", "label"), _names(table, "arm", "arm_name")
-    cells = _cells(table)
+    findings, arms = names_of(table, "finding", "label"), names_of(table, "arm", "arm_name")
+    cells = cells_of(table)
     figure = go.Figure()
     step = 0.62 / max(len(arms), 1)
     known: list[float] = []
@@ -120,18 +123,18 @@ def agreement_forest(table: pd.DataFrame, coefficient: str = "ac1") -> go.Figure
             error_x={"type": "data", "array": above, "arrayminus": below, "thickness": 2, "width": 0},
             marker={"size": 10, "color": ARM_COLOURS[j % 6], "symbol": MARKERS[j % 6]},
         )  # fmt: skip
-    _plain(figure, 90 + 58 * len(findings))
+    plain(figure, 90 + 58 * len(findings))
     figure.update_xaxes(
         range=[axis_start(known) - 0.02, 1.03],
         tick0=0,
         dtick=0.2,
-        gridcolor=_GRID,
+        gridcolor=GRID,
         title=COEFFICIENT_NAMES[coefficient],
     )
     figure.update_yaxes(
         range=[len(findings) - 0.5, -0.5],
         tickvals=list(range(len(findings))),
-        ticktext=[_folded(n) for _, n in findings],
+        ticktext=[folded(n) for _, n in findings],
     )
     return figure
 
@@ -141,7 +144,7 @@ def time_per_case(decoded: pd.DataFrame, readers: Sequence[str] | None = None) -
 
     decoded: from `decode_readings`. readers: labels in order; default all.
     """
-    cases = decoded.dropna(subset=["seconds", "position"]).drop_duplicates(["reader", "pair", "purpose"])
+    cases = decoded.dropna(subset=["seconds", "position"]).drop_duplicates(["reader", "pair", "purpose", "position"])
     figure = go.Figure()
     for j, reader in enumerate(readers if readers is not None else dict.fromkeys(cases["reader"])):
         own = cases[cases["reader"] == reader].sort_values("position")
@@ -150,15 +153,15 @@ def time_per_case(decoded: pd.DataFrame, readers: Sequence[str] | None = None) -
         x, y = own["position"].astype(int) + 1, own["seconds"].astype(float)
         colour = ARM_COLOURS[j % 6]
         figure.add_scatter(
-            x=x, y=y, mode="markers", name=f"{reader}, median {duration(y.median())}",
+            x=x.tolist(), y=y.tolist(), mode="markers", name=f"{reader}, median {duration(y.median())}",
             marker={"size": 7, "color": colour, "symbol": MARKERS[j % 6], "opacity": 0.75},
             hovertemplate="case %{x}: %{y:.1f} s<extra></extra>",
         )  # fmt: skip
         figure.add_scatter(
-            x=[x.min(), x.max()], y=[y.median()] * 2, mode="lines", showlegend=False, hoverinfo="skip",
+            x=[int(x.min()), int(x.max())], y=[float(y.median())] * 2, mode="lines", showlegend=False, hoverinfo="skip",
             line={"color": colour, "width": 1.5, "dash": "dot"},
         )  # fmt: skip
-    _plain(figure, 340)
-    figure.update_xaxes(title="Case, in the reader's own order", gridcolor=_GRID)
-    figure.update_yaxes(title="Seconds", rangemode="tozero", showgrid=True, gridcolor=_GRID)
+    plain(figure, 340)
+    figure.update_xaxes(title="Case, in the reader's own order", gridcolor=GRID)
+    figure.update_yaxes(title="Seconds", rangemode="tozero", showgrid=True, gridcolor=GRID)
     return figure

@@ -1,4 +1,7 @@
-"""The study report: one HTML file without scripts or links to elsewhere, that reads on a screen and prints."""
+"""The study report: one HTML file that loads nothing from elsewhere, reads on a screen and prints.
+
+Its figures are drawings; where the report is interactive, Plotly's own scripts, and no others, may replace them.
+"""
 
 import base64
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,12 +13,16 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from cfcore.reports import sections
+from cfcore.reports.checklists import claim, grras, share_reported
 from cfcore.reports.colours import DISAGREE, css, ink, shade
 from cfcore.reports.content import ReportCase, ReportContent, ReportEntry
 from cfcore.reports.factors import section as factors_section
 from cfcore.reports.figures import COEFFICIENT_NAMES
 from cfcore.reports.footnotes import Footnotes
+from cfcore.reports.interactive import NO_SCRIPTS, Figure, scripts
 from cfcore.reports.markup import safe_html
+from cfcore.reports.methods import methods_text
 from cfcore.reports.numbers import NONE, decimal, number, percent, spread, with_spread
 from cfcore.reports.svg import forest_svg, scale_bar
 from cfcore.study.protocol import Protocol
@@ -36,7 +43,7 @@ LIMITATIONS: tuple[str, ...] = (
     "an agreement coefficient that is not defined or that hangs on a single case.",
     "Kappa-type coefficients (Fleiss, Conger, Krippendorff) fall when nearly all readings are the same, whatever the "
     "readers do; AC1 and raw agreement stand beside them for that reason.",
-    "No correction for multiple comparisons: the table describes, it does not test.",
+    "What was not locked as a hypothesis is exploratory, whatever its p value.",
     "A finding that appears under a direction shows what moves the classifier, not what causes the disease.",
 )
 
@@ -282,17 +289,26 @@ def _methods(content: ReportContent) -> list[tuple[str, str]]:
     return list(rows)
 
 
-def study_report(content: ReportContent, *, max_bytes: int = MAX_BYTES) -> str:
-    """The report as one HTML document (UTF-8): inline style and SVG, pictures as data URIs, no script.
+def study_report(content: ReportContent, *, max_bytes: int = MAX_BYTES, interactive: bool = False) -> str:
+    """The report as one HTML document (UTF-8): inline style and SVG, pictures as data URIs.
 
-    max_bytes: about how large the file may get; pictures that no longer fit are left out, and the report says
-    how many. All text is escaped, notes are cleaned to plain text elements. Raises ValueError for a picture
+    max_bytes: about how large the file may get without scripts; pictures that no longer fit are left out, and the
+    report says how many. interactive: figures can be zoomed and read out (5 MB of Plotly); else there is no script. All
+    text is escaped, notes are cleaned to plain text elements. Raises ValueError for a picture
     that is no PNG.
     """
     content = replace(content, protocol=_for_people(content.protocol))
     bare = _render(content, _Pictures(0))
     shown = len(content.entries) + sum(len(case.pictures) for case in content.cases)
-    return _render(content, _Pictures(max(max_bytes - len(bare.encode()) - _FRAME * shown, 0)))
+    pictures = _Pictures(max(max_bytes - len(bare.encode()) - _FRAME * shown, 0))
+    return _render(content, pictures, interactive)
+
+
+def report_figures(content: ReportContent) -> list[Figure]:
+    """The figures of the report, in their order; none without `content.tables`."""
+    if content.tables is None:
+        return []
+    return sections.study_figures(_for_people(content.protocol), content.tables, content.decoded)
 
 
 def _for_people(protocol: Protocol) -> Protocol:
@@ -300,11 +316,15 @@ def _for_people(protocol: Protocol) -> Protocol:
     return replace(protocol, arms=tuple(replace(arm, name=direction_name(arm.name)) for arm in protocol.arms))
 
 
-def _render(content: ReportContent, pictures: _Pictures) -> str:
+def _render(content: ReportContent, pictures: _Pictures, interactive: bool = False) -> str:
+    figures = report_figures(content)
+    script = scripts(figures) if interactive else NO_SCRIPTS
     rows = {(r["finding"], r["arm"]): r for r in _records(content.findings)}
     arms = [(arm.key, arm.name) for arm in content.protocol.arms]
     findings = [(f.key, f.label) for f in content.protocol.findings]
     notes = {name: Footnotes() for name in ("heat", "prevalence", "agreement", "ratings", "cohen")}
+    # These are filled while the template runs.
+    late = {name: Footnotes() for name in ("tests", "controls")}
     # Before the cases: where room is short, the notebook's pictures come first.
     entries = _entries(content.entries, pictures)
     environment = Environment(
@@ -346,12 +366,47 @@ def _render(content: ReportContent, pictures: _Pictures) -> str:
         if len(content.digest) == 64
         else content.digest,
         true_factors=Markup(factors_section(content.true_factors)),
-        notes={name: collected.items() for name, collected in notes.items()},
+        figures={figure.key: figure.html() for figure in figures},
+        script=script,
+        **_tests(content),
+        **_text(content),
+        notes={name: collected.items() for name, collected in notes.items()} | late,
         limitations=[*content.limitations, *LIMITATIONS],
         resamples=RESAMPLES,
         disagree=DISAGREE,
         ac1_interval=_bounds(content),
     )
+
+
+def _tests(content: ReportContent) -> dict[str, Any]:
+    """Hypotheses, comparisons, controls and further questions; empty lists without `content.tables`."""
+    tables, protocol = content.tables, content.protocol
+    if tables is None:
+        return {name: [] for name in ("confirmatory", "comparisons", "checks", "controls", "blinding", "questions")}
+    return {
+        "confirmatory": sections.confirmatory_rows(protocol, tables.confirmatory),
+        "comparisons": sections.comparison_rows(protocol, tables.comparisons),
+        "checks": sections.check_rows(tables.checks),
+        "controls": sections.control_rows(tables.controls),
+        "blinding": sections.blinding_rows(protocol, tables.blinding),
+        "questions": sections.question_blocks(protocol, tables.questions),
+    }
+
+
+def _text(content: ReportContent) -> dict[str, Any]:
+    """Methods text and checklists; empty without `content.facts`."""
+    facts, protocol = content.facts, content.protocol
+    if facts is None:
+        return {"paragraphs": [], "checklists": [], "facts": None}
+    lists = (
+        ("GRRAS (Kottner et al. 2011)", grras(protocol, facts, content.headline)),
+        ("CLAIM 2024 (Tejani et al. 2024)", claim(protocol, facts, content.headline)),
+    )
+    return {
+        "paragraphs": methods_text(protocol, facts),
+        "checklists": [{"name": name, "share": share_reported(items), "items": items} for name, items in lists],
+        "facts": facts,
+    }
 
 
 def _bounds(content: ReportContent) -> str:

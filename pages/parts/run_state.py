@@ -14,7 +14,7 @@ KINDS = {
     "train stylex": "Train a StylEx generator",
 }
 # Started where they are needed, not from the form.
-TITLES = KINDS | {"measure": "Measure true factors on phantoms"}
+TITLES = KINDS | {"measure": "Measure true factors on phantoms", "report": "Write the report of a study"}
 ENGINE_TITLES = {"eigenfind": "StylEx with EigenFind", "attfind": "StylEx with AttFind"}
 ACTIVE = ("queued", "running")
 ENDED_EARLY = ("failed", "cancelled")

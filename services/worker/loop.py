@@ -41,6 +41,10 @@ def job_of(kind: str) -> Job:
         from services.worker.measure import measure_run
 
         return measure_run
+    if kind == "report":
+        from services.report.job import report_run
+
+        return report_run
     raise ValueError(f"no worker knows how to do a run of kind {kind!r}")
 
 

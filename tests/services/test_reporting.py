@@ -7,7 +7,7 @@ import pytest
 from services import pairs as pairs_service
 from services.pairs import make_pairs
 from services.reporting import write_report
-from services.studies import create_study, lock_study
+from services.studies import close_study, create_study, lock_study
 from services.workspace import Workspace
 from tests.services.test_results import add_readers, read_all
 from tests.services.toy_study import finished_run, toy_engine
@@ -27,6 +27,7 @@ def study_id(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> int:
         return "appears" if seen else "neither"
 
     read_all(workspace, study_id, say)
+    close_study(workspace, study_id, actor="ada")
     return study_id
 
 

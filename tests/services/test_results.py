@@ -12,7 +12,8 @@ from db.models import Pair, Reading, Study, StudyReader, Trial
 from services import pairs as pairs_service
 from services.accounts import ensure_account
 from services.pairs import make_pairs
-from services.results import results
+from services.report.looks import ResultsSealed, take_look
+from services.results import StudyResults, results, shown_results
 from services.schedule import write_trials
 from services.studies import StudyRefused, close_study, create_study, lock_study
 from services.workspace import Workspace
@@ -72,11 +73,26 @@ def cell(found: Any, finding: str, arm: str) -> Any:
     return table[(table["finding"] == finding) & (table["arm"] == arm)].iloc[0]
 
 
-def test_an_open_study_without_readings_has_numbers_that_say_so(workspace: Workspace, study_id: int) -> None:
+def peek(workspace: Workspace, study_id: int) -> StudyResults:
+    """The results of an open study after a look that was not planned."""
+    take_look(workspace, study_id, actor="ada", reason="the test wants to see")
+    return shown_results(workspace, study_id)
+
+
+def test_an_open_study_keeps_its_results_sealed(workspace: Workspace, study_id: int) -> None:
+    with pytest.raises(ResultsSealed, match="still being read"):
+        results(workspace, study_id)
+    read_all(workspace, study_id, lambda *_: "neither")
+    with pytest.raises(ResultsSealed):
+        shown_results(workspace, study_id)
+
+
+def test_a_closed_study_without_readings_has_numbers_that_say_so(workspace: Workspace, study_id: int) -> None:
+    close_study(workspace, study_id, actor="ada")
     found = results(workspace, study_id)
     assert (found.headline.readings_done, found.headline.readings_planned) == (0, 36)
     assert found.headline.ac1.value is None and found.headline.ac1.note
-    assert found.interim and found.simulated == ()
+    assert not found.interim and found.simulated == ()
     assert cell(found, "ctr", "v1+")["share"] is None
 
 
@@ -106,15 +122,18 @@ def test_answers_are_decoded_before_anything_is_counted(workspace: Workspace, st
 
 def test_the_latest_complete_reading_of_a_trial_counts(workspace: Workspace, study_id: int) -> None:
     read_all(workspace, study_id, lambda *_: "neither", sequence=1)
-    assert cell(results(workspace, study_id), "ctr", "v1+")["share"] == 0.0
+    assert cell(peek(workspace, study_id), "ctr", "v1+")["share"] == 0.0
     read_all(workspace, study_id, lambda *_: "appears", sequence=2)
-    assert cell(results(workspace, study_id), "ctr", "v1+")["share"] == 1.0
+    assert cell(shown_results(workspace, study_id), "ctr", "v1+")["share"] == 0.0, "a look shows what it found"
+    assert cell(peek(workspace, study_id), "ctr", "v1+")["share"] == 1.0
     read_all(workspace, study_id, lambda *_: "neither", sequence=3, complete=False)
+    close_study(workspace, study_id, actor="ada")
     assert cell(results(workspace, study_id), "ctr", "v1+")["share"] == 1.0
 
 
 def test_half_of_the_readers_give_half_the_share_and_no_majority(workspace: Workspace, study_id: int) -> None:
     read_all(workspace, study_id, lambda reader, arm, key: "appears" if reader == "R1" else "neither")
+    close_study(workspace, study_id, actor="ada")
     found = results(workspace, study_id)
     one = cell(found, "ctr", "v1+")
     assert one["share"] == pytest.approx(1 / 3) and not one["majority"]
@@ -126,6 +145,7 @@ def test_half_of_the_readers_give_half_the_share_and_no_majority(workspace: Work
 
 def test_patients_and_pairs_carry_numbers_of_the_study_only(workspace: Workspace, study_id: int) -> None:
     read_all(workspace, study_id, lambda *_: "neither")
+    close_study(workspace, study_id, actor="ada")
     found = results(workspace, study_id)
     pseudonyms = {pair.patient for pair in found.study.pairs}
     assert set(found.decoded["patient"]) == {f"P{i:02d}" for i in range(1, 13)}
@@ -137,12 +157,14 @@ def test_simulated_readers_are_told_apart(workspace: Workspace, study_id: int) -
     account_id = ensure_account(workspace, "simulated-1", "Simulated 1", "reader")
     with workspace.session() as session:
         write_trials(session, session.get_one(Study, study_id), account_id, simulated=True)
+    close_study(workspace, study_id, actor="ada")
     assert results(workspace, study_id).simulated == ("R4",)
 
 
 def test_same_readings_give_same_numbers_and_the_second_call_is_free(workspace: Workspace, study_id: int) -> None:
     rng = np.random.default_rng(1)
     read_all(workspace, study_id, lambda *_: ANSWERS[int(rng.integers(4))])
+    close_study(workspace, study_id, actor="ada")
     first = results(workspace, study_id)
     started = time.perf_counter()
     assert results(workspace, study_id) is first
@@ -169,6 +191,7 @@ def test_a_study_of_the_usual_size_takes_less_than_two_seconds(
     add_readers(workspace, study_id, 3)
     rng = np.random.default_rng(0)
     read_all(workspace, study_id, lambda *_: ("appears", "neither", "both")[int(rng.integers(3))])
+    close_study(workspace, study_id, actor="ada")
     started = time.process_time()
     found = results(workspace, study_id)
     # Processor time: other work on the machine must not fail this.

@@ -1,0 +1,257 @@
+"""The parts of the report that tests and controls fill: hypotheses, comparisons, checks of the readers, figures."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from cfcore.reports.charts import (
+    comparison_forest,
+    contrast_name,
+    difference_forest,
+    majority_table,
+    p_value,
+    prevalence_slopes,
+    reader_pairs_heat,
+)
+from cfcore.reports.figures import agreement_forest, findings_heat, time_per_case
+from cfcore.reports.interactive import Figure
+from cfcore.reports.numbers import decimal, number, percent, spread, with_spread
+from cfcore.reports.tables import StudyTables
+from cfcore.study.protocol import Protocol
+from cfcore.wording import direction_name
+
+# Beyond this many lines a forest of comparisons cannot be read; the table has them all.
+MOST_LINES = 24
+CONTROL_WORDS = {
+    "identical": "Identical images",
+    "reconstruction": "Original against reconstruction",
+    "filter": "Original against a plain filter",
+    "patients": "Two different patients",
+}
+
+
+def study_figures(protocol: Protocol, tables: StudyTables, decoded: pd.DataFrame | None) -> list[Figure]:
+    """Every figure of a study that has readings; an empty list where there are none."""
+    if not len(tables.findings) or not tables.headline.readings_done:
+        return []
+    named = tables.findings.assign(arm_name=[direction_name(name) for name in tables.findings["arm_name"]])
+    found = [
+        Figure(
+            "findings",
+            "Share of readings in which each finding appears",
+            "Share of readings in which the finding appears, 95 % bootstrap interval over patients. Tick: seen by the "
+            "majority of readers in the majority of cases. Fainter where readers disagree (AC1 below 0.4).",
+            findings_heat(named),
+        ),
+        Figure(
+            "table-2",
+            "What the majority saw",
+            "Table 2 of the StylEx study: a tick where the majority of readers saw the finding in the majority of "
+            "cases; "
+            "the darker, the higher the raw agreement (below it, with the number of readings n).",
+            majority_table(named),
+        ),
+        Figure(
+            "difference",
+            "Prevalence in counterfactuals minus prevalence in originals",
+            "Prevalence in counterfactuals minus that in originals, as seen in pairs, 95 % bootstrap interval over "
+            "patients.",
+            difference_forest(named),
+        ),
+        Figure(
+            "slopes",
+            "Prevalence in originals and counterfactuals",
+            "Prevalence as seen in pairs, in originals and in counterfactuals of the same patients.",
+            prevalence_slopes(named),
+        ),
+        Figure(
+            "ac1",
+            "Agreement between readers (Gwet AC1)",
+            "Agreement beyond chance on what appears (Gwet AC1), 95 % bootstrap interval over patients.",
+            agreement_forest(named),
+        ),
+    ]
+    if len(tables.pairs_of_readers):
+        found.append(
+            Figure(
+                "pairs-of-readers",
+                "Agreement of each pair of readers",
+                "Cohen’s kappa of each pair of readers over all findings, 95 % bootstrap interval over patients.",
+                reader_pairs_heat(tables.pairs_of_readers),
+            )
+        )
+    compared = named_comparisons(protocol, tables.comparisons)
+    if 0 < len(compared) <= MOST_LINES:
+        found.append(
+            Figure(
+                "comparisons",
+                "Differences between arms",
+                "Difference of the shares in which a finding appears, second arm minus first, 95 % bootstrap "
+                "interval over "
+                "patients, p corrected by Benjamini-Hochberg; exploratory.",
+                comparison_forest(compared),
+            )
+        )
+    if decoded is not None and decoded["seconds"].notna().any():
+        found.append(
+            Figure(
+                "times",
+                "Time per case",
+                "Seconds of each case in the reader’s own order, with the reader’s median as a dotted line.",
+                time_per_case(decoded[decoded["purpose"] == "reading"]),
+            )
+        )
+    return found
+
+
+def named_comparisons(protocol: Protocol, table: pd.DataFrame) -> pd.DataFrame:
+    """`compare_arms` with the names of the arms as first_name and second_name."""
+    names = {arm.key: direction_name(arm.name) for arm in protocol.arms}
+    return table.assign(first_name=table["first"].map(names), second_name=table["second"].map(names))
+
+
+def confirmatory_rows(protocol: Protocol, table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The locked family in words: question, both values, difference, p, what follows."""
+    asked = {f.key: f.label for f in protocol.findings} | {r.key: r.question for r in protocol.ratings}
+    plan = protocol.analysis
+    rows = []
+    for row in _records(table):
+        share = row["estimand"] != "rating"
+        rows.append(
+            {
+                "primary": row["primary"],
+                "label": asked.get(row["finding"], row["finding"]),
+                "contrast": contrast_words(protocol, row["arms"]),
+                "values": f"{_value(row['value_second'], share)} against {_value(row['value_first'], share)}",
+                "difference": _value(row["difference"], share),
+                "interval": spread(row, "difference", share=share),
+                "patients": row["patients"],
+                "readings": row["readings"],
+                "test": row["test"] or "none",
+                "p": p_value(row["p"]),
+                "p_adjusted": p_value(row["p_adjusted"]),
+                "supported": _supported(row, plan.alpha if plan else 0.05),
+                "note": row["note"],
+            }
+        )
+    return rows
+
+
+def contrast_words(protocol: Protocol, arms: str) -> str:
+    """ "v1 + against its originals", "v1 + against v2 +" for the arms of a hypothesis."""
+    names = {arm.key: direction_name(arm.name) for arm in protocol.arms}
+    keys = arms.split(" against ")
+    shown = [names.get(key, key) for key in keys]
+    return f"{shown[0]} against its originals" if len(shown) == 1 else " against ".join(shown)
+
+
+def _supported(row: Mapping[str, Any], alpha: float) -> str:
+    p = number(row["p_adjusted"])
+    return "" if p is None else "yes" if p <= alpha else "no"
+
+
+def _value(value: Any, share: bool) -> str:
+    return percent(value) if share else decimal(value)
+
+
+def comparison_rows(protocol: Protocol, table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Every comparison between two arms, in the order of the checklist."""
+    rows = []
+    for row in _records(named_comparisons(protocol, table)):
+        odds = with_spread(row, "odds_ratio")
+        rows.append(
+            {
+                "label": row["label"],
+                "contrast": contrast_name(row),
+                "values": f"{percent(row['value_first'])} against {percent(row['value_second'])}",
+                "difference": percent(row["difference"]),
+                "interval": spread(row, "difference", share=True),
+                "odds": odds,
+                "patients": row["patients"],
+                "readings": row["readings"],
+                "test": row["test"] or "none",
+                "p": p_value(row["p"]),
+                "p_adjusted": p_value(row["p_adjusted"]),
+                "note": row["note"],
+            }
+        )
+    return rows
+
+
+def check_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Each reader's agreement with himself or herself on repeats, and false alarms on identical images."""
+    return [
+        {
+            "reader": row["reader"],
+            "repeats": row["repeats"],
+            "intra": with_spread(row, "intra_reader"),
+            "intra_note": row["intra_reader_note"],
+            "controls": row["controls"],
+            "alarms": with_spread(row, "false_alarms", share=True),
+            "alarms_note": row["false_alarms_note"],
+        }
+        for row in _records(table)
+        if row["repeats"] or row["controls"]
+    ]
+
+
+def control_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Each kind of control: how often something was seen on one side only."""
+    return [
+        {
+            "kind": CONTROL_WORDS.get(row["pair_kind"], row["pair_kind"]),
+            "pairs": row["pairs"],
+            "readers": row["readers"],
+            "answers": row["answers"],
+            "share": with_spread(row, "one_sided", share=True),
+            "note": row["one_sided_note"],
+        }
+        for row in _records(table)
+    ]
+
+
+def blinding_rows(protocol: Protocol, table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Bang's index of each arm."""
+    names = {arm.key: direction_name(arm.name) for arm in protocol.arms}
+    return [
+        {
+            "arm": names.get(row["arm"], row["arm"]),
+            "counts": f"{row['right']} / {row['wrong']} / {row['unsure']}",
+            "readers": row["readers"],
+            "index": with_spread(row, "index"),
+            "note": row["index_note"],
+        }
+        for row in _records(table)
+    ]
+
+
+def question_blocks(protocol: Protocol, tables: Mapping[str, pd.DataFrame]) -> list[dict[str, Any]]:
+    """The further questions, each with its text, column heads and rows as they are read."""
+    words = {question.key: question.text for question in protocol.questions}
+    found = []
+    for key, table in tables.items():
+        heads, rows = as_read(table.drop(columns=["arm"], errors="ignore"))
+        found.append({"text": words.get(key, key), "heads": heads, "rows": rows})
+    return found
+
+
+def as_read(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
+    """Any table of results for people: heads and cells, an estimate with its interval in one cell, notes left out."""
+    names = [name for name in table.columns if not str(name).endswith(("_low", "_high", "_note"))]
+    rows = []
+    for row in _records(table):
+        rows.append([with_spread(row, name) if f"{name}_low" in row else _plain(row[name]) for name in names])
+    return [str(name).replace("_", " ").replace("arm name", "arm") for name in names], rows
+
+
+def _plain(value: Any) -> str:
+    if value is None or (not isinstance(value, str) and pd.isna(value)):
+        return ""
+    if isinstance(value, float):
+        return decimal(value)
+    return direction_name(str(value))
+
+
+def _records(table: pd.DataFrame) -> Sequence[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]

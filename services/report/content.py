@@ -1,0 +1,111 @@
+"""The report of a study, put together from its results, its cases, its notebook and what the workspace knows of it."""
+
+from __future__ import annotations
+
+from cfcore.reports.content import CaseReading, Picture, ReportCase, ReportContent, ReportEntry
+from cfcore.wording import counted
+from db.models import now
+from services.notebook import export_entries
+from services.pairs import pair_units
+from services.pictures import thumbnail_png
+from services.report.facts import study_facts
+from services.result_truth import truth_for_report
+from services.results import Case, StudyResults
+from services.workspace import Workspace
+
+PREVIEW_SIDE = 112
+
+
+def report_content(workspace: Workspace, found: StudyResults, *, pictures: bool = True) -> ReportContent:
+    """Everything that the report shows. pictures: previews of the pairs, which take most of the time."""
+    study, tables = found.study, found.tables
+    facts = study_facts(workspace, found)
+    truth = truth_for_report(workspace, found)
+    return ReportContent(
+        protocol=study.protocol,
+        digest=study.digest or "not locked",
+        status=f"Closed {study.closed_at:%-d %b %Y}" if study.closed_at else "Open for reading",
+        created=f"{now():%-d %b %Y, %H:%M} UTC",
+        headline=found.headline,
+        findings=found.findings,
+        per_reader=found.per_reader,
+        readers=found.readers,
+        ratings=found.ratings,
+        pairs_of_readers=tables.pairs_of_readers,
+        cases=[_case(workspace, found, case, pictures) for case in found.cases],
+        entries=[ReportEntry(**entry) for entry in export_entries(workspace, study.id)],
+        simulated=found.simulated,
+        versions=dict(facts.versions),
+        limitations=limitations(found),
+        interim=found.interim,
+        true_factors=truth.effects if truth else (),
+        tables=tables,
+        facts=facts,
+        decoded=found.decoded,
+    )
+
+
+def limitations(found: StudyResults) -> tuple[str, ...]:
+    """What a reader of this report must know about this study, beside what holds for every study."""
+    study, line = found.study, found.headline
+    notes = []
+    if found.simulated:
+        everybody = len(found.simulated) == len(study.readers)
+        who = "All readers are" if everybody else f"Readers {', '.join(found.simulated)} are"
+        notes.append(f"{who} simulated: their readings test the tool and say nothing about radiologists.")
+    if found.interim:
+        notes.append("The study is still open: every number here is interim.")
+    if found.exploratory:
+        notes.append(
+            "Somebody looked at the results without a plan before the study was closed: every p value is exploratory."
+        )
+    if study.changed_after_preview:
+        notes.append("The questions were changed after somebody had seen pairs, before the lock.")
+    counterfactuals = [pair for pair in study.pairs if pair.arm in {arm.key for arm in study.protocol.arms}]
+    missed = sum(not pair.flipped for pair in counterfactuals)
+    if missed:
+        notes.append(
+            f"{missed} of {counted(len(counterfactuals), 'pair')} did not change the classifier's mind at degree "
+            f"{study.protocol.degree:g}; they were shown and counted all the same."
+        )
+    if study.protocol.allocation == "same patients":
+        arms = len(study.protocol.arms)
+        notes.append(f"Every reader met each patient {arms} times, once under each arm: memory may carry over.")
+    if line.readers < 5:
+        these, them = ("this reader", "him or her") if line.readers == 1 else ("these readers", "them")
+        notes.append(f"{counted(line.readers, 'reader')}: the results hold for {these}, not for others like {them}.")
+    return tuple(notes)
+
+
+def _case(workspace: Workspace, found: StudyResults, case: Case, with_pictures: bool) -> ReportCase:
+    pair = case.pair
+    reference = found.study.protocol.reference.capitalize()
+    units = zip((reference, "Counterfactual"), pair_units(workspace, pair), strict=True) if with_pictures else ()
+    pictures = [Picture(f"{caption} (preview)", thumbnail_png(unit, PREVIEW_SIDE)) for caption, unit in units]
+    return ReportCase(
+        label=case.label,
+        patient=case.patient,
+        arm=case.arm,
+        readings=[
+            CaseReading(
+                reader=_named(reading.reader, reading.simulated, reading.purpose),
+                seen=reading.seen,
+                ratings=reading.ratings,
+                comment=reading.comment,
+                seconds=reading.seconds,
+            )
+            for reading in case.readings
+        ],
+        facts={
+            "p of the target, original": f"{pair.p_source:.2f}",
+            "reconstruction": f"{pair.p_reconstruction:.2f}",
+            "counterfactual": f"{pair.p_counterfactual:.2f}",
+            "class": "flipped" if pair.flipped else "did not flip",
+        },
+        pictures=pictures,
+    )
+
+
+def _named(reader: str, simulated: bool, purpose: str) -> str:
+    marks = [word for word, here in (("simulated", simulated), ("repeat", purpose == "repeat")) if here]
+    return f"{reader} ({', '.join(marks)})" if marks else reader
