@@ -15,6 +15,7 @@ from cfcore.study.design.gate import FlowBox, flow_boxes
 from cfcore.study.protocol import Protocol, from_json, lock_problems
 from db.models import Dataset, Event, Pair, Reading, Run, Study, StudyReader, Trial
 from services.elicitation_state import round_problems
+from services.rehearsal_removal import is_rehearsal
 from services.workspace import Workspace
 
 
@@ -166,10 +167,13 @@ def _arm_names(protocol: Protocol) -> dict[str, str]:
     return arms | {control.kind: control.name for control in protocol.controls}
 
 
-def list_studies(workspace: Workspace) -> list[StudySummary]:
-    """All studies, newest first."""
+def list_studies(workspace: Workspace, with_rehearsals: bool = False) -> list[StudySummary]:
+    """All studies, newest first; the copies that rehearsals have read only where asked for."""
     with workspace.session() as session:
-        studies = session.scalars(sa.select(Study).order_by(Study.id.desc())).all()
+        query = sa.select(Study).order_by(Study.id.desc())
+        if not with_rehearsals:
+            query = query.where(~is_rehearsal(Study.id))
+        studies = session.scalars(query).all()
         rows = session.execute(sa.select(Pair.study_id, sa.func.count()).group_by(Pair.study_id))
         n_pairs = {row[0]: row[1] for row in rows}
         readers = session.scalars(sa.select(StudyReader)).all()

@@ -187,26 +187,30 @@ def draw_truth(
     appears: Mapping[tuple[str, str], float],
     rng: np.random.Generator,
     same: frozenset[Id] = frozenset(),
+    others: Mapping[Id, Id] | None = None,
 ) -> dict[tuple[Id, str], tuple[bool, bool]]:
     """Draw what is there to be seen, independently over patients and findings.
 
     pairs: pair -> (arm, patient). prevalence: finding -> chance that it is in an original, one draw a patient.
     appears: (arm, finding) -> chance that a finding which is not in the original is in the counterfactual (default
-    0); what is in the original stays. same: pairs whose two pictures show the same (controls). So the expected paired
+    0); what is in the original stays. same: pairs whose two pictures show the same, others: pair -> the
+    patient whose image stands in the counterfactual's place (controls). So the expected paired
     difference of prevalence in an arm is (1 - prevalence) * appears. Raises ValueError for a chance outside [0, 1].
     """
     for name, chances in (("prevalence", prevalence), ("appears", appears)):
         if wrong := {key: chance for key, chance in chances.items() if not 0 <= chance <= 1}:  # type: ignore[attr-defined]
             key, chance = next(iter(wrong.items()))
             raise ValueError(f"{name} of {key} is {chance}: expected 0 to 1.")
-    patients = sorted({patient for _, patient in pairs.values()}, key=str)
+    second = others or {}
+    patients = sorted({patient for _, patient in pairs.values()} | set(second.values()), key=str)
     there = {(p, f): bool(rng.random() < prevalence.get(f, 0.0)) for p in patients for f in findings}
     truth = {}
     for pair, (arm, patient) in pairs.items():
         for finding in findings:
             original = there[patient, finding]
             new = bool(rng.random() < appears.get((arm, finding), 0.0)) and pair not in same
-            truth[pair, finding] = (original, original or new)
+            moved = there[second[pair], finding] if pair in second else original or new
+            truth[pair, finding] = (original, moved)
     return truth
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from cfcore.study.question_answers import is_shown
 from cfcore.study.questions import (
+    GUESS,
     Choice,
     Confidence,
     ForcedChoice,
@@ -81,6 +82,9 @@ def _one(
         return good if knows else bad
     if isinstance(question, SameDifferent):
         return "different" if differs == (rng.random() < reader.tired(reader.sensitivity, progress)) else "same"
+    if question == GUESS:
+        other = "B" if original_side == "A" else "A"
+        return other if knows else original_side
     if isinstance(question, Choice):
         best = question.right_for_counterfactual if differs else question.right_for_original
         if not best:

@@ -85,6 +85,8 @@ def test_truth_is_drawn_once_a_patient_and_appears_as_often_as_set():
     assert np.mean([original for original, _ in by_arm["v1"]]) == pytest.approx(0.25, abs=0.02)
     gained = {arm: np.mean([after - before for before, after in states]) for arm, states in by_arm.items()}
     assert gained["v1"] == pytest.approx(0.75 * 0.6, abs=0.03) and gained["v2"] == 0
+    two = draw_truth({1: ("c", "p"), 2: ("c", "q")}, ["ctr"], {"ctr": 0.5}, {}, rng, others={1: "q", 2: "p"})
+    assert two[1, "ctr"] == two[2, "ctr"][::-1]
     assert truth["same", "ctr"][0] == truth["same", "ctr"][1] and truth[0, "older"] == (False, False)
     with pytest.raises(ValueError, match="prevalence of ctr is 2"):
         draw_truth(pairs, ["ctr"], {"ctr": 2.0}, {}, rng)

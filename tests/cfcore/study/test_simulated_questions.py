@@ -5,6 +5,7 @@ import pytest
 
 from cfcore.study.question_answers import fault, open_questions
 from cfcore.study.questions import (
+    GUESS,
     KINDS,
     Choice,
     Condition,
@@ -57,6 +58,11 @@ def test_the_right_one_of_two_is_taken_as_often_as_set(side):
     found = [answers(reader, seed=seed, side=side) for seed in range(1500)]
     assert np.mean([a["forced"] == side for a in found]) == pytest.approx(0.8, abs=0.035)
     assert np.mean([a["choice"] == "generated" for a in found]) == pytest.approx(0.8, abs=0.035)
+
+
+def test_the_generated_side_is_guessed_as_often_as_set():
+    found = [answers(SimulatedReader("anna", choice=0.7), [GUESS], seed)["guess"] for seed in range(1500)]
+    assert np.mean([guess == "B" for guess in found]) == pytest.approx(0.7, abs=0.04)
 
 
 def test_a_question_that_is_not_open_stays_unanswered():
