@@ -293,3 +293,59 @@ def test_the_protocol_of_a_study_has_the_shape_that_reading_expects() -> None:
     plan = asdict(protocol(("v1 +",)))
     assert checked(FULL, plan) == FULL and is_complete(FULL, plan)
     assert [finding["key"] for finding in asked_of(plan)["findings"]] == [f.key for f in FINDINGS]
+
+
+LINES = {"A": {"heart": [10, 40, 50, 40], "chest": [2, 60, 78, 60]}}
+
+
+def test_measurements_and_idle_time_are_kept_beside_the_answers(workspace: Workspace, reader: int) -> None:
+    token = tokens_of(workspace, reader)[0]
+    first = reading.save_reading(workspace, reader, token, 1, FULL, 9.0, idle=31.5, measures=LINES)
+    (row,) = rows(workspace)
+    assert row.idle_seconds == 31.5 and row.measures["A"]["ratio"] == pytest.approx(40 / 76, abs=1e-3)
+    case = reading.case(workspace, reader, 7, token)
+    assert case["idle"] == 31.5 and case["measures"] == row.measures
+    # The echo of what is stored carries the ratio; it comes back without harm.
+    assert reading.save_reading(workspace, reader, token, 1, FULL, 9.0, measures=row.measures) == first
+    with pytest.raises(ReadingRefused) as refused:
+        reading.save_reading(workspace, reader, token, 1, FULL, 9.0)
+    assert refused.value.status == 409 and refused.value.details["measures"] == row.measures
+    with pytest.raises(ReadingRefused, match="leaves the image"):
+        reading.save_reading(workspace, reader, token, 2, FULL, 9.0, measures={"A": {"heart": [0, 0, 0, 97]}})
+
+
+@pytest.mark.parametrize("comment", ["x" * 10_000, "😀" * 10_000, "שלום עולם 👩‍⚕️ مرحبا", "a\u202eb", "‮"])
+def test_a_comment_in_any_script_up_to_the_limit_comes_back_whole(
+    workspace: Workspace, reader: int, comment: str
+) -> None:
+    token = tokens_of(workspace, reader)[0]
+    reading.save_reading(workspace, reader, token, 1, {**FULL, "comment": comment}, 1.0)
+    assert reading.case(workspace, reader, 7, token)["answers"]["comment"] == comment
+
+
+def test_every_refusal_that_readers_meet_has_a_code_for_their_language(workspace: Workspace, reader: int) -> None:
+    from components.reading_room.component import catalogues
+
+    token = tokens_of(workspace, reader)[0]
+    codes = []
+    for call in (
+        lambda: reading.case(workspace, reader, 7, "nothing"),
+        lambda: reading.progress(workspace, reader, "nothing"),
+        lambda: reading.pixels(workspace, reader, 7, "x" * 96, "A"),
+    ):
+        with pytest.raises(ReadingRefused) as refused:
+            call()
+        codes.append(refused.value.details["code"])
+    with workspace.session() as session:
+        session.execute(sa.update(Study).values(state="closed"))
+    with pytest.raises(ReadingRefused) as refused:
+        reading.save_reading(workspace, reader, token, 1, FULL, 1.0)
+    codes.append(refused.value.details["code"])
+    with workspace.session() as session:
+        session.execute(sa.update(StudyReader).values(revoked_at=sa.func.now()))
+    with pytest.raises(ReadingRefused) as refused:
+        reading.case(workspace, reader, 7, token)
+    codes.append(refused.value.details["code"])
+    assert codes == ["not_listed", "not_listed", "pixels", "closed", "withdrawn"]
+    for texts in catalogues().values():
+        assert {f"refused.{code}" for code in codes} <= set(texts)
