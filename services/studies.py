@@ -98,6 +98,11 @@ def suggested_list(class_name: str) -> str:
     return next((key for key in FINDING_LISTS if key in name), "cardiomegaly")
 
 
+def _degree(run: Run) -> float:
+    """What most of the run's images need to flip, where it was measured; else the degree of its search."""
+    return float(run.result.get("suggested_degree") or run.settings.get("config", {}).get("degree", 10.0))
+
+
 def arm_of(direction: str) -> Arm:
     """The arm of a direction: name "v17 +" gives key "v17+"."""
     return Arm(key=direction.replace(" ", ""), name=direction)
@@ -144,7 +149,7 @@ def create_study(
     Args:
         findings: the checklist, or the name of one of `FINDING_LISTS` ("" picks the one that fits the run's target).
         directions: names of the arms, default the three best kept directions of the run.
-        degree: fixed step along every direction, default the run's.
+        degree: fixed step along every direction, default the one that the run suggests, else the run's.
         reference: what stands for the original; default the true original with both transfers, the reconstruction
             with plain rendering.
 
@@ -170,7 +175,7 @@ def create_study(
             findings=tuple(checklist),
             ratings=tuple(ratings),
             arms=tuple(arm_of(name) for name in chosen),
-            degree=float(degree if degree is not None else run.settings.get("config", {}).get("degree", 10.0)),
+            degree=_degree(run) if degree is None else float(degree),
             rendering=rendering,
             reference=reference or ("original" if rendering != "plain" else "reconstruction"),
             seed=seed,

@@ -95,7 +95,8 @@ class Engine(nn.Module, ABC):
         name: key of the registry, e.g. "eigenfind". title: what people see. paper: the reference.
         generator_kind: kind of trained generator that `fit` needs, or None.
         Config: a frozen dataclass whose defaults are the paper's.
-        degree_range: slider range of the strength; default_degree: where it starts.
+        degree_range: slider range of the strength; default_degree: where it starts, for one fitted engine the degree
+            that `measure.suggest_degree` found for its generator.
         search_seconds: time that `fit` took over all attempts, where it was resumed from partial results; else 0.
     """
 
@@ -105,7 +106,7 @@ class Engine(nn.Module, ABC):
     generator_kind: ClassVar[str | None] = None
     Config: ClassVar[type]
     degree_range: ClassVar[tuple[float, float]] = (0.0, 1.0)
-    default_degree: ClassVar[float] = 1.0
+    default_degree: float = 1.0
 
     classifier: Classifier
     size: tuple[int, ...]
@@ -168,6 +169,11 @@ class Engine(nn.Module, ABC):
     def directions(self) -> tuple[NamedDirection, ...]:
         """The ranked directions, best first; empty for a method without named directions."""
         return ()
+
+    def joined(self, direction: str, images: Tensor, target: int) -> NamedDirection | None:
+        """A direction that `explain` put together from ranked ones, from now on among `directions`, its effect measured
+        on the (n, channels, *spatial) images of the search. None where the method puts none together."""
+        return None
 
     def describe(self, direction: str) -> str:
         """Where in the network a direction acts, in words; empty where its name says all there is."""

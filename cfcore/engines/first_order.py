@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from cfcore.classifiers.base import Classifier, resize, target_margin
+from cfcore.engines.codes import draw_styles, styles_of
 from cfcore.generators.stylex import StylEx
 
 
@@ -26,7 +27,8 @@ def style_gradients(
     throughout. Where the drawing is clamped to black or white the gradient is zero, as it is in truth.
 
     Args:
-        w: (n, width) codes. label: (n,) class indices that condition G. target: class of the margin.
+        w: (n, width) codes, or refined (n, rows * width). label: (n,) class indices that condition G. target: class
+            of the margin.
         styles: (n, m) StyleSpace coordinates at which to take the gradient; the codes' own when None.
 
     Returns:
@@ -35,10 +37,10 @@ def style_gradients(
     Raises:
         TypeError: the classifier passes no gradients.
     """
-    start = generator.styles(w, label) if styles is None else styles
+    start = styles_of(generator, w, label) if styles is None else styles
     with torch.enable_grad():
         leaf = start.detach().clone().requires_grad_()
-        return _gradient(classifier, generator.decode_styles(leaf, w.detach(), label), leaf, target)
+        return _gradient(classifier, draw_styles(generator, leaf, w.detach(), label), leaf, target)
 
 
 def code_gradients(generator: StylEx, classifier: Classifier, w: Tensor, label: Tensor, target: int) -> Tensor:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,8 @@ import sqlalchemy as sa
 import torch
 
 from cfcore.classifiers.base import Classifier
-from cfcore.engines.base import Engine, Explanation
+from cfcore.engines.base import Engine, Explanation, NamedDirection
+from cfcore.engines.measure import suggest_degree
 from cfcore.engines.registry import engine_class
 from cfcore.images.encode import encode_png
 from cfcore.rendering import keeps_source
@@ -61,8 +64,12 @@ def explain_run(workspace: Workspace, run: Run, progress: RunProgress) -> None:
     job = Job(workspace, run, settings, classifier, generator, progress)
     chosen, fit_images = _chosen(job)
     engine, search_seconds = _fitted(job, fit_images)
+    ranked = {entry.name for entry in engine.directions()}
     names = _store_directions(job, engine)
-    _explain_all(job, engine, chosen, names)
+    searched = functools.cache(lambda: small_tensor(workspace, fit_images, classifier.size))
+    _explain_all(job, engine, chosen, names, searched)
+    if joint := sorted(names.keys() - ranked):
+        _keep_joint(job, engine, joint, searched)
     _finish(job, len(chosen), len(fit_images), search_seconds)
 
 
@@ -125,13 +132,17 @@ def _fitted(job: Job, images: list[Image]) -> tuple[Engine, float]:
         small,
         job.target,
         job.settings.config_of(kind),
-        job.progress.part(0.15, 0.55),
+        job.progress.part(0.15, 0.5),
         generator=job.generator,
         training=lambda: _training_images(job),
     )
     search_seconds = max(time.perf_counter() - started, engine.search_seconds)
+    tell, rendering = job.progress.part(0.5, 0.55), job.settings.rendering
+    degree = suggest_degree(engine, small, job.target, rendering=rendering, progress=tell)
+    if degree is not None:
+        engine.default_degree = degree
     _save_engine(engine, folder)
-    _merge_result(job, {"search_seconds": search_seconds})
+    _merge_result(job, {"search_seconds": search_seconds, "suggested_degree": degree})
     shutil.rmtree(scratch, ignore_errors=True)
     return engine, search_seconds
 
@@ -162,25 +173,48 @@ def _store_directions(job: Job, engine: Engine) -> dict[str, int]:
         lease.hold(session, job.progress.holder)
         stored = session.scalars(sa.select(Direction).where(Direction.run_id == job.run.id)).all()
         if not stored:
-            stored = [
-                Direction(
-                    run_id=job.run.id,
-                    rank=rank,
-                    name=found.name,
-                    index=found.index,
-                    sign=found.sign,
-                    mean_change=found.mean_change,
-                    explained=found.explained,
-                    kept=found.kept,
-                )
-                for rank, found in enumerate(engine.directions(), start=1)
-            ]
+            stored = [_row(job, found, rank) for rank, found in enumerate(engine.directions(), start=1)]
             session.add_all(stored)
             session.flush()
         return {row.name: row.id for row in stored}
 
 
-def _explain_all(job: Job, engine: Engine, images: list[Image], names: dict[str, int]) -> None:
+def _store_direction(job: Job, found: NamedDirection) -> int:
+    """One more direction behind those stored; its id."""
+    with job.workspace.session() as session:
+        lease.hold(session, job.progress.holder)
+        last = session.scalar(sa.select(sa.func.max(Direction.rank)).where(Direction.run_id == job.run.id)) or 0
+        row = _row(job, found, last + 1)
+        session.add(row)
+        session.flush()
+        return row.id
+
+
+def _row(job: Job, found: NamedDirection, rank: int) -> Direction:
+    return Direction(
+        run_id=job.run.id,
+        rank=rank,
+        name=found.name,
+        index=found.index,
+        sign=found.sign,
+        mean_change=found.mean_change,
+        explained=found.explained,
+        kept=found.kept,
+    )
+
+
+def _keep_joint(job: Job, engine: Engine, names: list[str], fit_images: Callable[[], torch.Tensor]) -> None:
+    """Store the engine again with the directions that joined it while images were explained, by any attempt."""
+    for name in names:
+        engine.joined(name, fit_images(), job.target)
+    _save_engine(engine, engine_folder(job.workspace, job.run.id))
+
+
+def _explain_all(
+    job: Job, engine: Engine, images: list[Image], names: dict[str, int], fit_images: Callable[[], torch.Tensor]
+) -> None:
+    """Explain chunk by chunk; `fit_images`: those of the search, on which a direction that was put together for an
+    image is measured."""
     with job.workspace.session() as session:
         done = set(session.scalars(sa.select(Counterfactual.image_id).where(Counterfactual.run_id == job.run.id)))
     todo = [image for image in images if image.id not in done]
@@ -189,6 +223,9 @@ def _explain_all(job: Job, engine: Engine, images: list[Image], names: dict[str,
     for group, tensor in batches_of(job.workspace, todo, CHUNK):
         progress(finished / len(images), f"explaining image {finished + 1} of {len(images)}")
         explanation = engine.explain(tensor, job.target, rendering=job.settings.rendering)
+        for name in filter(None, explanation.direction):
+            if name not in names and (joint := engine.joined(name, fit_images(), job.target)) is not None:
+                names[name] = _store_direction(job, joint)
         least = least_degrees(engine, tensor, job.target, explanation, job.settings.rendering)
         _store_chunk(job, group, explanation, least, names)
         finished += len(group)

@@ -156,3 +156,45 @@ def test_the_search_is_announced_by_its_size() -> None:
 
     model = StylEx(StylExConfig(size=64))
     assert moves_an_image("attfind", {}, card) == 2 * model.style_dimension
+
+
+def test_a_subset_is_a_direction_of_the_run(
+    workspace: Workspace, ids: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its images say which direction flipped them, and it can be explored and shown in a study."""
+    from db.models import Counterfactual
+    from services.studies import create_study
+
+    # A subset that always takes the two best pairs and calls it a flip: what the toy's pixels do is no matter here.
+    monkeypatch.setattr(AttFind, "_subset", staticmethod(lambda row, kept: (tuple(kept[:2]), 2, True)))
+    run_id = queued(workspace, ids, selection="subset")
+    work(workspace)
+    view = run_view(workspace, run_id)
+    assert view.state == "done", view.message
+    joint = view.directions[-1]
+    assert joint.name == ", ".join(d.name for d in view.directions[:2]) and joint.kept
+    assert [d.rank for d in view.directions] == list(range(1, len(view.directions) + 1))
+    with workspace.session() as session:
+        rows = session.query(Counterfactual).filter_by(run_id=run_id).all()
+    assert len(rows) == 3 and {row.direction_id for row in rows} == {joint.id}
+    opened = open_engine(workspace, run_id)
+    assert opened.directions[-1].name == joint.name
+    assert opened.directions[-1].mean_change == pytest.approx(joint.mean_change)
+    image_id = int(next(iter(view.inputs["images"])))
+    moved = explore(workspace, run_id, image_id, joint.name, 1.0, "plain")
+    assert np.abs(moved.counterfactual - moved.reconstruction).max() > 1e-4
+    assert create_study(workspace, run_id, actor="me", directions=[joint.name])
+
+
+def test_the_degree_that_most_images_need_is_stored_and_offered(workspace: Workspace, ids: dict[str, int]) -> None:
+    """Shift adds 0.05 a degree: by the hand of the toy, the darkest of the images decides."""
+    from services.studies import create_study
+    from services.study_views import study_view
+
+    settings = shift_engine.settings(3) | {"rendering": "plain"}
+    run_id = start_run(workspace, "explain", "s", settings, 0, ids["dataset"], ids["classifier"], actor="me")
+    work(workspace)
+    degree = run_view(workspace, run_id).result["suggested_degree"]
+    assert degree is not None and 0 < degree < 10 and (2 * degree).is_integer()
+    study_id = create_study(workspace, run_id, actor="me")
+    assert study_view(workspace, study_id).protocol.degree == degree

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 from cfcore.classifiers.base import Classifier, is_class, resize, target_margin
 from cfcore.engines.base import Engine, Explanation, NamedDirection, Progress, Rendering, silent
+from cfcore.engines.codes import Coder, check_refine, draw_styles, split, styles_of
+from cfcore.engines.measure import effect
 from cfcore.engines.stored import read_engine, write_engine
 from cfcore.engines.transfer import keep_mask
 from cfcore.generators.stylex import StylEx
@@ -22,6 +24,7 @@ from .prerank import best_pairs, predicted_changes
 from .search import BATCH, Found, Scratch, Task, fingerprint, search
 from .select import independent, name_of, pair_of, ranked, subset
 
+JOINT = ", "  # between the parts of a subset's name
 WALKED = 4  # kept pairs tried at a time: most images that flip do so early
 
 
@@ -37,12 +40,16 @@ class AttFindConfig:
             "subset": by pairs added greedily until it flips, at most 10.
         verified: share of all 2 m pairs that are drawn and classified on every image. 1: all of them, as in the
             paper. Below 1: those that gradients rank best; the rest is not searched.
+        refine: optimiser steps that bring each image's code closer to the image, in w+, before it is searched and
+            explained; 0 takes the encoder's code. refine_rate: rate of its first step.
     """
 
     k: int = 10
     degree: float = 1.0
     selection: Literal["independent", "subset"] = "independent"
     verified: float = 1.0
+    refine: int = 0
+    refine_rate: float = 0.1
 
     def __post_init__(self) -> None:
         if self.k < 1:
@@ -55,6 +62,7 @@ class AttFindConfig:
             raise ValueError(f'selection must be "independent" or "subset", not {self.selection!r}')
         if not 0 < self.verified <= 1:
             raise ValueError(f"verified is a share above 0 and at most 1 (1 searches all pairs), not {self.verified}")
+        check_refine(self.refine, self.refine_rate)
 
 
 class AttFind(Engine):
@@ -81,11 +89,13 @@ class AttFind(Engine):
                 f"the classifier has {len(classifier.class_names)}: choose the pair that was trained together"
             )
         self.classifier, self.generator, self.config = classifier, generator, config
+        self.coder = Coder(classifier, generator, config.refine, config.refine_rate)
         self.size = (generator.config.size,) * 2
         self.ends: Tensor
         self.register_buffer("ends", ends)
         self.found: Found | None = None
         self._directions: tuple[NamedDirection, ...] = ()
+        self._joint: tuple[NamedDirection, ...] = ()
 
     @classmethod
     def fit(
@@ -132,8 +142,9 @@ class AttFind(Engine):
                 )
             engine = cls(classifier, generator, config, style_ends(generator, classifier, seen))
             codes = engine._codes(small, target)
-        task = Task(generator, classifier, codes[:, :-1], codes[:, -1].long(), engine.ends, config.degree, target)
+        task = Task(generator, classifier, *split(codes), engine.ends, config.degree, target)
         settings = {"degree": config.degree, "verified": config.verified, "target": target}
+        settings |= {"refine": config.refine, "refine_rate": config.refine_rate}
         store = Scratch(scratch, fingerprint([small, seen], [classifier, generator], settings))
         pairs = torch.arange(2 * generator.style_dimension)
         if config.verified < 1:
@@ -165,9 +176,9 @@ class AttFind(Engine):
         )
 
     def encode(self, images: Tensor, target: int) -> Tensor:
-        """(n, width + 1): w and, as the last column, C's class of the image, which conditions G."""
-        source = self.classifier.logits(images).argmax(dim=1, keepdim=True)
-        return torch.cat([self.generator.encode(images), source.to(images)], dim=1)
+        """(n, width + 1): w and, as the last column, C's class of the image, which conditions G. With `config.refine`
+        a row of w for every layer: (n, rows * width + 1)."""
+        return self.coder.encode(images)
 
     def _codes(self, images: Tensor, target: int) -> Tensor:
         return torch.cat([self.encode(chunk, target) for chunk in images.split(BATCH)])
@@ -181,13 +192,13 @@ class AttFind(Engine):
 
     def draw_sets(self, codes: Tensor, sets: Sequence[Sequence[int]], degrees: Tensor) -> Tensor:
         """(b, 1, *size): each of b codes with its own set of pairs moved by its own of (b,) degrees."""
-        w, label = codes[:, :-1], codes[:, -1].long()
-        moved = self.generator.styles(w, label)
+        w, label = split(codes)
+        moved = styles_of(self.generator, w, label)
         for i, pairs in enumerate(sets):
             for pair in pairs:
                 j = pair // 2
                 moved[i, j] = moved[i, j] + degrees[i] * (self.ends[j, pair % 2] - moved[i, j])
-        return self.generator.decode_styles(moved, w, label)
+        return draw_styles(self.generator, moved, w, label)
 
     def _pairs(self, direction: str) -> list[int]:
         """The pairs of a direction, or of several joined as a subset's name is: "s417 +, s22 -"."""
@@ -211,8 +222,21 @@ class AttFind(Engine):
         raise ValueError(f"the StyleSpace has {start} coordinates, there is no {coordinate + 1}th")
 
     def directions(self) -> tuple[NamedDirection, ...]:
-        """The best pairs of the search, the kept ones first; the changes of all are in `found` right after `fit`."""
-        return self._directions
+        """The best pairs of the search, the kept ones first; then the subsets that `joined` took in. The changes of all
+        pairs are in `found` right after `fit`."""
+        return self._directions + self._joint
+
+    def joined(self, direction: str, images: Tensor, target: int) -> NamedDirection:
+        """A subset, "s417 +, s22 -", as a direction of its own: all its coordinates move by the same degree. `index`
+        and `sign` are those of the first."""
+        for entry in self.directions():
+            if entry.name == direction:
+                return entry
+        first = self._pairs(direction)[0]
+        change, explained = effect(self, direction, images, target, self.config.degree)
+        entry = NamedDirection(direction, first // 2, 1 - 2 * (first % 2), change, explained, kept=True)
+        self._joint = (*self._joint, entry)
+        return entry
 
     @torch.no_grad()
     def explain(
@@ -239,7 +263,7 @@ class AttFind(Engine):
             chosen, count, flipped = choose(row, kept)
             base.append(drawn)
             plain.append(row.draw([chosen]))
-            names.append(", ".join(name_of(pair) for pair in chosen) if flipped else None)
+            names.append(JOINT.join(name_of(pair) for pair in chosen) if flipped else None)
             tried.append(count)
             progress((i + 1) / len(images), f"{sum(n is not None for n in names)} of {i + 1} images explained")
         strength = torch.tensor([self.config.degree if name else float("nan") for name in names])
@@ -272,21 +296,23 @@ class AttFind(Engine):
         return chosen, len(chosen), flipped
 
     def save(self, folder: Path) -> None:
-        write_engine(folder, {"ends": self.ends}, self.config, self._directions)
+        write_engine(folder, {"ends": self.ends}, self.config, self.directions(), self.default_degree)
 
     @classmethod
     def load(cls, folder: Path, classifier: Classifier, *, generator: nn.Module | None = None) -> Self:
         if not isinstance(generator, StylEx):
             raise ValueError("AttFind needs the StylEx generator that it was fitted with")
-        tensors, config, directions = read_engine(folder)
-        ends = tensors["ends"]
+        stored = read_engine(folder)
+        ends = stored.tensors["ends"]
         if len(ends) != generator.style_dimension:
             raise ValueError(
                 f"the engine was fitted to a generator of {len(ends)} style coordinates, this one has "
                 f"{generator.style_dimension}: choose the generator that it was fitted with"
             )
-        engine = cls(classifier, generator, AttFindConfig(**config), ends)
-        engine._directions = directions
+        engine = cls(classifier, generator, AttFindConfig(**stored.config), ends)
+        engine._directions = tuple(entry for entry in stored.directions if JOINT not in entry.name)
+        engine._joint = tuple(entry for entry in stored.directions if JOINT in entry.name)
+        engine.default_degree = stored.degree or cls.default_degree
         return engine
 
 

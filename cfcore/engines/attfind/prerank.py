@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from cfcore.engines.base import Progress
+from cfcore.engines.codes import styles_of
 from cfcore.engines.first_order import style_gradients
 
 from .search import BATCH, Scratch, Task
@@ -39,7 +40,7 @@ def smoothed_changes(task: Task, draws: int, share: float, generator: torch.Gene
     parts = []
     for start in range(0, len(task.w), BATCH):
         rows = slice(start, start + BATCH)
-        styles = task.generator.styles(task.w[rows], task.label[rows])
+        styles = styles_of(task.generator, task.w[rows], task.label[rows])
         total = _gradients(task, start)
         for _ in range(draws):
             moves = torch.rand(styles.shape, generator=generator).to(styles) < share

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from cfcore.engines.codes import image_styles_of, styles_of
 from cfcore.generators.layers import ModulatedConv, upsample
 from cfcore.generators.stylex import StylEx
 from cfcore.generators.stylex.synthesis import StyledConv
@@ -38,7 +39,8 @@ class Redraw:
     the demodulation energy one square. The result is `StylEx.decode_styles` up to rounding.
 
     Args:
-        w: (n, width) codes. label: (n,) class that conditions G, here and in every redrawing.
+        w: (n, width) codes, or refined (n, rows * width). label: (n,) class that conditions G, here and in every
+            redrawing.
     """
 
     @torch.no_grad()
@@ -46,9 +48,8 @@ class Redraw:
         self.generator = generator
         self.synthesis = generator.synthesis
         self.convs: list[StyledConv] = list(self.synthesis.convs)  # type: ignore[arg-type]
-        self.styles = generator.styles(w, label)
-        condition = generator.embedding(label)
-        self.image_styles = self.synthesis.image_styles(w, condition)
+        self.styles = styles_of(generator, w, label)
+        self.image_styles = image_styles_of(generator, w, label)
         self.starts = torch.tensor([0, *self.synthesis.style_lengths]).cumsum(0).tolist()
         self.weights = [_weight(conv.conv) for conv in self.convs]
         self.squares = [weight.square().sum(dim=(2, 3)) for weight in self.weights]

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from cfcore.classifiers.base import Classifier, is_class, resize, target_margin
 from cfcore.engines.base import Progress
+from cfcore.engines.codes import styles_of
 from cfcore.generators.stylex import StylEx
 
 from .redraw import Redraw
@@ -31,8 +32,9 @@ class Task:
     """What is searched.
 
     Attributes:
-        w: (n, width) codes. label: (n,) class that conditions G. ends: (m, 2) highest and lowest value of every style
-            coordinate over the training images. degree: share of the way from an image's own value to the end.
+        w: (n, width) codes, or refined (n, rows * width). label: (n,) class that conditions G.
+        ends: (m, 2) highest and lowest value of every style coordinate over the training images.
+        degree: share of the way from an image's own value to the end.
     """
 
     generator: StylEx
@@ -47,7 +49,7 @@ class Task:
     def shifts(self, start: int, size: int) -> Tensor:
         """(g, m, 2) what is added to each style of the `size` images from `start` on."""
         rows = slice(start, start + size)
-        styles = self.generator.styles(self.w[rows], self.label[rows])[:, :, None]
+        styles = styles_of(self.generator, self.w[rows], self.label[rows])[:, :, None]
         return self.degree * (self.ends - styles)
 
     def logits(self, images: Tensor) -> Tensor:

@@ -7,6 +7,8 @@ from typing import Literal
 
 import torch
 
+from ..codes import check_refine
+
 SPARE = 4  # pairs beyond the k wanted that must survive every halving
 
 
@@ -30,6 +32,10 @@ class EigenFindConfig:
             image); 0 measures all.
         halving: (ours) rounds of successive halving: after each further eighth of the images the worse half of the
             pairs is dropped, never below k + 4; 0 measures every pair on every image.
+        race: (ours) drop a pair as soon as its mean change lies so many standard errors below that of the k-th best
+            (see race.py); 3 is cautious, 2 fast, 0 measures every pair on every image.
+        refine: (StylEx) optimiser steps that bring each image's code closer to the image, in w+, before it is
+            searched and explained; 0 takes the encoder's code. refine_rate: rate of its first step.
     """
 
     basis: Literal["sefa", "style"] = "sefa"
@@ -39,6 +45,9 @@ class EigenFindConfig:
     consistent: bool = False
     prerank: int = 0
     halving: int = 0
+    race: float = 0.0
+    refine: int = 0
+    refine_rate: float = 0.1
 
     def __post_init__(self) -> None:
         if self.basis not in ("sefa", "style"):
@@ -51,5 +60,10 @@ class EigenFindConfig:
             raise ValueError(f"prerank must be 0 or from k = {self.k} to 2 scan = {2 * self.scan}, not {self.prerank}")
         if not 0 <= self.halving <= 4:
             raise ValueError(f"halving must be from 0 to 4 rounds, not {self.halving}")
-        if self.consistent and (self.prerank or self.halving):
-            raise ValueError("consistent compares both signs of every eigenvector: set prerank and halving to 0")
+        if self.race and not 1 <= self.race <= 10:
+            raise ValueError(f"race must be 0 or from 1 to 10 standard errors, not {self.race}")
+        if self.race and self.halving:
+            raise ValueError("race drops weak pairs by itself: set halving to 0")
+        check_refine(self.refine, self.refine_rate)
+        if self.consistent and (self.prerank or self.halving or self.race):
+            raise ValueError("consistent compares both signs of every eigenvector: set prerank, halving and race to 0")

@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from .config import EigenFindConfig
-from .search import plan
+from .search import most_moves
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,10 @@ class Passes:
 
 def search_passes(n: int, config: EigenFindConfig) -> Passes:
     """Passes of `EigenFind.fit` on n images, basis "sefa": codes and class once an image, the reconstruction, every
-    move; with `prerank` one backward pass through the reconstruction. Linear in n and in `scan`."""
+    move; with `prerank` one backward pass through the reconstruction. Linear in n and in `scan`; with `race` an upper
+    bound."""
     pairs = config.prerank or 2 * config.scan
-    moves = sum(len(rows) * count for rows, count in plan(n, pairs, config))
+    moves = most_moves(n, pairs, config)
     return Passes(n, n + moves, 2 * n + moves, n if config.prerank else 0)
 
 

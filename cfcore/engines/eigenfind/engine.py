@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from cfcore.generators.stylex import StylEx
 from cfcore.generators.stylex.prepared import prepared
 
 from ..base import Engine, Explanation, NamedDirection, Progress, Rendering, silent
+from ..codes import Coder, digest, draw, draw_styles, move, split, styles_of
 from ..stored import read_engine, write_engine
 from .basis import eigenvectors
 from .config import EigenFindConfig, batch_size
@@ -29,6 +29,9 @@ class EigenFind(Engine):
     The condition of G is C's class of the source image throughout. A direction is named by its number in the order of
     singular values, from 1 as in the paper's Table 2, and its sign: "v17 +". Memory beside the images themselves: two
     numbers an (image, pair) during the search, one an image after it, and one batch of pictures.
+
+    Attributes:
+        moves: pictures that the search of this process drew and judged, 0 where the engine was loaded.
     """
 
     name = "eigenfind"
@@ -48,9 +51,11 @@ class EigenFind(Engine):
             )
         self.classifier, self.generator, self.config = classifier, generator, config
         self.painter = prepared(generator)
+        self.coder = Coder(classifier, generator, config.refine, config.refine_rate)
         self.size = (generator.config.size,) * 2
         self.basis: Tensor
         self.register_buffer("basis", basis)
+        self.moves = 0
         self._directions: tuple[NamedDirection, ...] = ()
         # Of each image of phase 1, by target and digest: its code, and the first kept pair that flips it (-1: none).
         self._known: dict[tuple[int, bytes], tuple[Tensor, int]] = {}
@@ -89,14 +94,14 @@ class EigenFind(Engine):
             )
         slopes = engine._first_order(codes, target) if config.prerank else None
         found = search(engine._judge, codes, engine.basis, target, config, progress, slopes)
-        engine._directions = ranked(found, config)
+        engine._directions, engine.moves = ranked(found, config), int(found.changes.isfinite().sum())
         engine._remember(small, codes, target, found.flips)
         return engine
 
     def encode(self, images: Tensor, target: int) -> Tensor:
-        """(n, width + 1): w and, as the last column, C's class of the image, which conditions G."""
-        source = self.classifier.logits(images).argmax(dim=1, keepdim=True)
-        return torch.cat([self.generator.encode(images), source.to(images)], dim=1)
+        """(n, width + 1): w and, as the last column, C's class of the image, which conditions G. With `config.refine`
+        a row of w for every layer: (n, rows * width + 1)."""
+        return self.coder.encode(images)
 
     @property
     def batch(self) -> int:
@@ -108,9 +113,9 @@ class EigenFind(Engine):
 
     def _recall(self, small: Tensor, target: int) -> tuple[Tensor, list[int | None]]:
         """Codes of images, and the first kept pair that flips each where phase 1 has seen it (-1: none), else None."""
-        known = [self._known.get((target, _digest(image))) if self._known else None for image in small]
+        known = [self._known.get((target, digest(image))) if self._known else None for image in small]
         fresh = torch.tensor([row for row, found in enumerate(known) if found is None], dtype=torch.long)
-        codes = torch.empty(len(small), self.generator.config.width + 1, device=small.device, dtype=small.dtype)
+        codes = torch.empty(len(small), self.coder.length, device=small.device, dtype=small.dtype)
         for rows in fresh.split(self.batch):
             if len(rows):
                 codes[rows] = self.encode(small[rows], target)
@@ -138,11 +143,11 @@ class EigenFind(Engine):
         return torch.cat(effects), torch.cat(margins)
 
     def _draw(self, codes: Tensor, shift: Tensor) -> Tensor:
-        """Draw (n, width + 1) codes moved by (n, d) shifts: in w ("sefa") or in the StyleSpace ("style")."""
-        w, label = codes[:, :-1], codes[:, -1].long()
+        """Draw codes of `encode` moved by (n, d) shifts: in w ("sefa") or in the StyleSpace ("style")."""
+        w, label = split(codes)
         if self.config.basis == "sefa":
-            return self.painter.decode(w + shift, label)
-        return self.painter.decode_styles(self.painter.styles(w, label) + shift, w, label)
+            return draw(self.painter, move(self.painter, w, shift), label)
+        return draw_styles(self.painter, styles_of(self.painter, w, label) + shift, w, label)
 
     def _judge(self, codes: Tensor, shift: Tensor) -> Tensor:
         return self.classifier.logits(resize(self._draw(codes, shift), self.classifier.size))
@@ -174,7 +179,7 @@ class EigenFind(Engine):
         raise ValueError(f"no direction {name!r}; kept are {kept or 'none'}")
 
     def directions(self) -> tuple[NamedDirection, ...]:
-        """The pairs measured on every image, best first: all of them unless `prerank` or `halving` spared some."""
+        """The pairs measured on every image, best first: all, unless `prerank`, `halving` or `race` spared some."""
         return self._directions
 
     def _kept(self) -> list[NamedDirection]:
@@ -185,7 +190,7 @@ class EigenFind(Engine):
         hits = flips.flatten(1)[:, kept]
         first = torch.where(hits.any(dim=1), hits.int().argmax(dim=1), -1).tolist()
         rows = zip(small, codes, first, strict=True)
-        self._known = {(target, _digest(image)): (code, place) for image, code, place in rows}
+        self._known = {(target, digest(image)): (code, place) for image, code, place in rows}
 
     @torch.no_grad()
     def explain(
@@ -291,17 +296,14 @@ class EigenFind(Engine):
         return self.least_degrees(images, target, [direction], rendering=rendering, steps=steps)[:, 0]
 
     def save(self, folder: Path) -> None:
-        write_engine(folder, {"basis": self.basis}, self.config, self._directions)
+        write_engine(folder, {"basis": self.basis}, self.config, self._directions, self.default_degree)
 
     @classmethod
     def load(cls, folder: Path, classifier: Classifier, *, generator: nn.Module | None = None) -> Self:
         if not isinstance(generator, StylEx):
             raise ValueError("EigenFind needs the StylEx generator that it was fitted with")
-        tensors, config, directions = read_engine(folder)
-        engine = cls(classifier, generator, EigenFindConfig(**config), tensors["basis"])
-        engine._directions = directions
+        stored = read_engine(folder)
+        engine = cls(classifier, generator, EigenFindConfig(**stored.config), stored.tensors["basis"])
+        engine._directions = stored.directions
+        engine.default_degree = stored.degree or cls.default_degree
         return engine
-
-
-def _digest(image: Tensor) -> bytes:
-    return hashlib.sha256(image.contiguous().cpu().numpy().tobytes()).digest()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +12,7 @@ from cfcore.classifiers.base import is_class, target_margin
 
 from ..base import NamedDirection, Progress
 from .config import SPARE, EigenFindConfig, batch_size
+from .race import next_images, order_of, survivors
 
 # (n, d) codes and (n, shift) moves to C's (n, classes) logits of the pictures.
 Judge = Callable[[Tensor, Tensor], Tensor]
@@ -62,22 +63,17 @@ def search(
     changes = torch.full((n, 2 * scan), float("nan"), device=codes.device)
     flips = torch.zeros(n, 2 * scan, dtype=torch.bool, device=codes.device)
     moves = torch.stack([basis, -basis], dim=1).flatten(0, 1) * config.degree
-    pairs = _candidates(config, scan, slopes).to(codes.device)
-    rounds = plan(n, len(pairs), config)
-    total, done = sum(len(rows) * count for rows, count in rounds), 0
-    seen: list[Tensor] = []
-    for rows, count in rounds:
-        if seen and count < len(pairs):
-            mean = changes[torch.cat(seen)][:, pairs].mean(dim=0)
-            pairs = pairs[mean.argsort(descending=True, stable=True)[:count]]
-        seen.append(rows.to(codes.device))
-        for job in torch.cartesian_prod(pairs, seen[-1]).split(batch):
+    candidates = _candidates(config, scan, slopes)
+    total, done = most_moves(n, len(candidates), config), 0
+    known = "at most " if config.race else ""
+    for rows, pairs in _rounds(changes, candidates.to(codes.device), config):
+        for job in torch.cartesian_prod(pairs, rows).view(-1, 2).split(batch):
             pair, image = job.T
             logits = judge(codes[image], moves[pair])
             changes[image, pair] = target_margin(logits, target) - base[image]
             flips[image, pair] = is_class(logits, target)
             done += len(job)
-            progress(done / total, f"searched {done} of {total} moves")
+            progress(done / total, f"searched {done} of {known}{total} moves")
     return Measured(changes.view(n, scan, 2), flips.view(n, scan, 2))
 
 
@@ -88,6 +84,32 @@ def _candidates(config: EigenFindConfig, scan: int, slopes: tuple[Tensor, Tensor
     mean = slopes[0].mean(dim=0)
     signed = torch.stack([mean, -mean], dim=1).flatten()
     return signed.argsort(descending=True, stable=True)[: config.prerank].sort().values.cpu()
+
+
+def _rounds(changes: Tensor, pairs: Tensor, config: EigenFindConfig) -> Iterator[tuple[Tensor, Tensor]]:
+    """(rows of the images, pairs to measure on them) of each round; drops pairs by what earlier rounds left in
+    `changes`, (n, 2 scan)."""
+    n = len(changes)
+    if config.race:
+        order, seen = order_of(n).to(changes.device), 0
+        while seen < n:
+            now = next_images(seen, n, len(pairs), config.k)
+            yield order[seen : seen + now], pairs
+            seen += now
+            pairs = pairs[survivors(changes[order[:seen]][:, pairs], config.k, n, config.race)]
+        return
+    done: list[Tensor] = []
+    for rows, count in plan(n, len(pairs), config):
+        if done and count < len(pairs):
+            mean = changes[torch.cat(done)][:, pairs].mean(dim=0)
+            pairs = pairs[mean.argsort(descending=True, stable=True)[:count]]
+        done.append(rows.to(changes.device))
+        yield done[-1], pairs
+
+
+def most_moves(n: int, pairs: int, config: EigenFindConfig) -> int:
+    """Moves that the search of n images by so many candidates draws; a race draws at most so many."""
+    return n * pairs if config.race else sum(len(rows) * count for rows, count in plan(n, pairs, config))
 
 
 def plan(n: int, pairs: int, config: EigenFindConfig) -> list[tuple[Tensor, int]]:

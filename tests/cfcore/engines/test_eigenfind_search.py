@@ -201,7 +201,7 @@ def test_the_condition_stays_the_sources_through_search_and_explanation(classifi
     assert len(Axes.labels) > 10 and torch.cat(Axes.labels).eq(0).all()
 
 
-@pytest.mark.parametrize("options", [{}, {"prerank": 6}, {"halving": 1}])
+@pytest.mark.parametrize("options", [{}, {"prerank": 6}, {"halving": 1}, {"race": 2}, {"refine": 2}])
 def test_classifier_and_generator_are_bit_identical_before_and_after(
     stylex: StylEx, images: Tensor, options: dict[str, int]
 ) -> None:
@@ -219,7 +219,9 @@ def test_classifier_and_generator_are_bit_identical_before_and_after(
     assert not classifier.training and not stylex.training
 
 
-@pytest.mark.parametrize("options", [{"prerank": 5}, {"halving": 2}, {"prerank": 8, "halving": 1}])
+@pytest.mark.parametrize(
+    "options", [{"prerank": 5}, {"halving": 2}, {"prerank": 8, "halving": 1}, {"race": 3}, {"prerank": 10, "race": 3}]
+)
 def test_short_cuts_keep_the_planted_pairs(classifier: Classifier, images: Tensor, options: dict[str, int]) -> None:
     """The signs and the order of the planted effects: axis 2 down, 4 up, 6 up, 5 down."""
     images = images.repeat(4, 1, 1, 1)
@@ -271,7 +273,7 @@ def test_short_cuts_that_make_no_sense_are_refused(stylex: StylEx, images: Tenso
         EigenFindConfig(prerank=7)
     with pytest.raises(ValueError, match="halving must be from 0 to 4"):
         EigenFindConfig(halving=5)
-    with pytest.raises(ValueError, match="set prerank and halving to 0"):
+    with pytest.raises(ValueError, match="set prerank, halving and race to 0"):
         EigenFindConfig(consistent=True, prerank=20)
 
     class Opaque(Trained):
