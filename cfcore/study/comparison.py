@@ -186,9 +186,9 @@ def compare(
 
     data: patient, reader, group, value (booleans, numbers; NA: not assessed, left out). With 20 patients or more:
     generalised estimating equations (Liang and Zeger 1986), reader as fixed effect, clustered on the patient, the
-    covariance of Mancl and DeRouen 2001, t with patients - 2 degrees of freedom; logistic for binary values, linear for
-    others. Below that, where one group has no variation, or where the model does not converge: `permutation_test`, and the note
-    says why. Where a group has no reading, everything is None and the note says so.
+    covariance of Mancl and DeRouen 2001, t with patients - 2 degrees of freedom; logistic for binary values, linear
+    for others. Below that, where one group has no variation, or where the model does not converge: `permutation_test`,
+    and the note says why. Where a group has no reading, everything is None and the note says so.
     """
     rows = data[data["group"].isin([first, second]) & data["value"].notna()]
     rows = rows.assign(second=rows["group"] == second, value=rows["value"].astype(float))

@@ -4,43 +4,29 @@ Every function starts from the tables of `decode`; the patient is the unit of ev
 controls are left out.
 """
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from cfcore.study.agreement import (
-    Table,
-    as_table,
-    bias_index,
-    brennan_prediger,
-    conger_kappa,
-    fleiss_kappa,
-    gwet_ac,
-    krippendorff_alpha,
-    percent_agreement,
-    prevalence_index,
-    specific_agreement,
-)
+from cfcore.study.agreement import Table, as_table
+from cfcore.study.agreement.binary import binary_agreement
+from cfcore.study.agreement.chance import ratio
 from cfcore.study.estimate import Estimate, undefined
-from cfcore.study.intervals import bootstrap_mean, newcombe_paired, wilson
+from cfcore.study.intervals import newcombe_paired, settle_mean, wilson
 from cfcore.study.protocol import Arm, Finding
 from cfcore.study.readers import readers_table
-from cfcore.study.resampling import RESAMPLES, Resample, resample_patients
-from cfcore.study.shaping import flat, readings_only, split, wide
+from cfcore.study.resampling import RESAMPLES, Array, PatientDraws, draw_patients, draw_readers
+from cfcore.study.shaping import flat, readings_only, split
+from cfcore.study.stacking import ASSESSED, CANNOT, MISSING, stack
 
 Outcome = Literal["appears", "disappears", "in_original", "in_counterfactual"]
 BINARY = (False, True)
-COEFFICIENTS: Mapping[str, Callable[..., Estimate]] = {
-    "raw_agreement": percent_agreement,
-    "ac1": gwet_ac,
-    "fleiss": fleiss_kappa,
-    "conger": conger_kappa,
-    "brennan_prediger": brennan_prediger,
-    "alpha": krippendorff_alpha,
-}
+# Fewer readers say too little about how readers differ.
+READERS_LIKE_THESE = 5
 
 
 def _binary(cases: pd.DataFrame) -> Table:
@@ -55,52 +41,120 @@ def majority(cases: pd.DataFrame) -> bool | None:
     case that nobody could assess.
     """
     table = _binary(cases)
-    read = table.per_case > 0
-    if not read.any():
+    return _majority(table.counts[:, 1], table.per_case)
+
+
+def _majority(seen: Array | NDArray[np.int64], read: Array | NDArray[np.int64]) -> bool | None:
+    """As `majority`, from how many readers saw it in each case and how many assessed it."""
+    known = read > 0
+    if not known.any():
         return None
-    seen = table.counts[read, 1] * 2 > table.per_case[read]
-    return bool(seen.sum() * 2 > len(seen))
+    carried = seen[known] * 2 > read[known]
+    return bool(carried.sum() * 2 > len(carried))
 
 
-def _share(table: Table, resample: Resample, level: float) -> Estimate:
-    return bootstrap_mean(table.counts[:, 1], table.per_case, resample, level)
+@dataclass(frozen=True)
+class _Sums:
+    """Positive readings and readings of each reader, (b, findings, readers): all cases, and resampled by patient."""
+
+    chosen: Array
+    seen: Array
 
 
-def _difference(original: Table, counterfactual: Table, resample: Resample, level: float) -> Estimate:
-    change = counterfactual.counts[:, 1] - original.counts[:, 1]
-    return bootstrap_mean(change, original.per_case, resample, level, bounds=(-1, 1))
+def _reader_sums(codes: NDArray[np.int8], draws: PatientDraws) -> tuple[_Sums, _Sums]:
+    findings, cases, readers = codes.shape
+    columns = np.concatenate([codes == 1, codes >= 0], axis=2).astype(float)
+    by_patient = draws.by_patient(columns.transpose(1, 0, 2).reshape(cases, findings * 2 * readers))
+    both = []
+    for w in (np.ones((1, len(by_patient))), draws.weights):
+        total = (w @ by_patient).reshape(len(w), findings, 2 * readers)
+        both.append(_Sums(total[:, :, :readers], total[:, :, readers:]))
+    return both[0], both[1]
 
 
-def _cell(
-    data: pd.DataFrame, outcome: Outcome, rng: np.random.Generator, resamples: int, level: float
+def _read_patients(codes: NDArray[np.int8], patient_of: NDArray[np.int64]) -> int:
+    return len(np.unique(patient_of[(codes >= 0).any(axis=1)]))
+
+
+def _share(
+    name: str,
+    above: tuple[Array, Array],
+    below: tuple[Array, Array],
+    codes: NDArray[np.int8],
+    draws: PatientDraws,
+    reader_weights: Array,
+    level: float,
+    bounds: tuple[float, float] = (0, 1),
 ) -> dict[str, Any]:
-    """All numbers of one finding under one arm."""
-    status = data["status"].value_counts()
-    row: dict[str, Any] = {
-        "pairs": data["pair"].nunique(),
-        "patients": data["patient"].nunique(),
-        "readers": data.loc[data["status"] != "missing", "reader"].nunique(),
-        "readings": int(status.get("assessed", 0)),
-        "cannot": int(status.get("cannot", 0)),
-        "missing": int(status.get("missing", 0)),
-    }
-    cases = wide(data, outcome)
-    patients: list[Hashable] = list(cases.index.get_level_values("patient"))
-    resample = resample_patients(patients, rng, resamples)
-    table = _binary(cases)
-    original, counterfactual = (_binary(wide(data, name)) for name in ("in_original", "in_counterfactual"))
-    row |= flat("share", _share(table, resample, level))
-    row["majority"] = majority(cases)
-    row |= flat("prevalence_original", _share(original, resample, level))
-    row |= flat("prevalence_counterfactual", _share(counterfactual, resample, level))
-    row |= flat("difference", _difference(original, counterfactual, resample, level))
-    for name, coefficient in COEFFICIENTS.items():
-        row |= flat(name, coefficient(table, resample=resample, level=level))
-    row |= flat("positive_agreement", specific_agreement(table, True, resample=resample, level=level))
-    row |= flat("negative_agreement", specific_agreement(table, False, resample=resample, level=level))
-    row["prevalence_index"] = prevalence_index(table).value
-    row["bias_index"] = bias_index(table).value
-    return row
+    """A share or difference over readings: of these readers, and of readers like these.
+
+    above, below: its numerator and denominator for each reader, (1, readers) of all cases and (b, readers) resampled.
+    codes: (cases, readers), for the counts.
+    """
+    n = _read_patients(codes, draws.patient_of)
+    if n == 0:
+        nothing = undefined("no reading")
+        return flat(name, nothing) | flat(f"{name}_general", nothing)
+    value = float(above[0].sum() / below[0].sum())
+    unchanged = not above[0].any() and not (codes == 1).any()
+    these = ratio(above[1].sum(axis=1), below[1].sum(axis=1))
+    row = flat(name, settle_mean(value, these, n, level, bounds, unchanged=unchanged))
+    readers = int((codes >= 0).any(axis=0).sum())
+    if readers < READERS_LIKE_THESE:
+        why = f"fewer than {READERS_LIKE_THESE} readers: nothing can be said of readers like these"
+        return row | flat(f"{name}_general", Estimate(value, n=n, note=why))
+    like = ratio(np.sum(above[1] * reader_weights, axis=1), np.sum(below[1] * reader_weights, axis=1))
+    general = settle_mean(value, like, min(n, readers), level, bounds, unchanged=unchanged)
+    return row | flat(f"{name}_general", general)
+
+
+def _arm_rows(
+    data: pd.DataFrame,
+    findings: Sequence[Finding],
+    outcome: Outcome,
+    rng: np.random.Generator,
+    resamples: int,
+    level: float,
+) -> list[dict[str, Any]]:
+    """All numbers of every finding under one arm."""
+    names = tuple(dict.fromkeys((outcome, "in_original", "in_counterfactual")))
+    stacked = stack(data, [finding.key for finding in findings], names)
+    draws = draw_patients(stacked.patients, rng, resamples)
+    reader_weights = draw_readers(len(stacked.readers), rng, resamples)
+    agreement = binary_agreement(stacked.codes[outcome], draws, level)
+    sums = {name: _reader_sums(stacked.codes[name], draws) for name in names}
+    assessed, cannot, missing = (stacked.count(status) for status in (ASSESSED, CANNOT, MISSING))
+    rows = []
+    for f in range(len(findings)):
+        row: dict[str, Any] = {
+            "pairs": int(stacked.pairs[f]),
+            "patients": stacked.patients_of(f),
+            "readers": int(stacked.reading[f]),
+            "readings": int(assessed[f]),
+            "cannot": int(cannot[f]),
+            "missing": int(missing[f]),
+        }
+        chosen = {k: (one.chosen[:, f], many.chosen[:, f]) for k, (one, many) in sums.items()}
+        seen = {k: (one.seen[:, f], many.seen[:, f]) for k, (one, many) in sums.items()}
+        codes = stacked.codes[outcome][f]
+        row |= _share("share", chosen[outcome], seen[outcome], codes, draws, reader_weights, level)
+        row["majority"] = _majority((codes == 1).sum(axis=1), (codes >= 0).sum(axis=1))
+        for name in ("in_original", "in_counterfactual"):
+            label = name.replace("in_", "prevalence_")
+            row |= _share(label, chosen[name], seen[name], stacked.codes[name][f], draws, reader_weights, level)
+        change = tuple(b - a for a, b in zip(chosen["in_original"], chosen["in_counterfactual"], strict=True))
+        either = np.where(
+            stacked.codes["in_original"][f] < 0,
+            -1,
+            stacked.codes["in_original"][f] != stacked.codes["in_counterfactual"][f],
+        )
+        row |= _share(
+            "difference", (change[0], change[1]), seen["in_original"], either, draws, reader_weights, level, (-1, 1)
+        )
+        for name, estimate in agreement[f].items():
+            row |= {name: estimate.value} if name == "bias_index" else flat(name, estimate)
+        rows.append(row)
+    return rows
 
 
 def findings_table(
@@ -120,23 +174,18 @@ def findings_table(
     (pairs, patients, readers, readings, cannot, missing), `share` of readings in which the outcome is seen,
     `majority`, `prevalence_original` and `prevalence_counterfactual` as seen in pairs, their `difference`,
     `raw_agreement`, `ac1`, `fleiss`, `conger`, `brennan_prediger`, `alpha`, `positive_agreement`,
-    `negative_agreement`, each with _low, _high (95 % bootstrap over patients: these readers) and _note, then
-    `prevalence_index`, `bias_index`. Agreement is on the outcome. None where undefined, and the note says
-    why.
+    `negative_agreement`, `prevalence_index`, each with _low, _high (95 % bootstrap over patients: these readers) and
+    _note, and `bias_index`. The share, both prevalences and the difference come a second time with `_general` in their
+    name: bootstrap over patients and readers ("readers like these"), without an interval below five readers. Agreement
+    is on the outcome. All findings of an arm share their resamples. None where undefined, and the note says why.
     """
-    data_of = split(readings_only(decoded), ("finding", "arm"))
+    data_of = split(readings_only(decoded), ("arm",))
+    by_arm = [_arm_rows(data_of((arm.key,)), findings, outcome, rng, resamples, level) for arm in arms]
     rows = []
-    for finding in findings:
-        for arm in arms:
-            data = data_of((finding.key, arm.key))
-            head = {
-                "finding": finding.key,
-                "label": finding.label,
-                "kind": finding.kind,
-                "arm": arm.key,
-                "arm_name": arm.name,
-            }
-            rows.append(head | _cell(data, outcome, rng, resamples, level))
+    for f, finding in enumerate(findings):
+        for arm, cells in zip(arms, by_arm, strict=True):
+            head = {"finding": finding.key, "label": finding.label, "kind": finding.kind}
+            rows.append(head | {"arm": arm.key, "arm_name": arm.name} | cells[f])
     frame = pd.DataFrame(rows)
     # True, False or None, whatever the other rows hold.
     return frame.astype({"majority": object}) if len(frame) else frame
@@ -152,17 +201,24 @@ def per_reader(
     10), each with _low, _high, _note.
     """
     first = readings_only(decoded)
-    data_of = split(first, ("reader", "finding", "arm"))
+    assessed = first["status"] == "assessed"
+    counted = pd.DataFrame(
+        {
+            "n": assessed,
+            "both": assessed & first["in_original"].fillna(False) & first["in_counterfactual"].fillna(False),
+            "appears": first["appears"].fillna(False),
+            "disappears": first["disappears"].fillna(False),
+            "cannot": first["status"] == "cannot",
+            "missing": first["status"] == "missing",
+        }
+    ).astype(int)
+    sums = counted.groupby([first["reader"], first["finding"], first["arm"]], sort=False).sum()
+    cell = dict(zip(sums.index, sums.to_numpy().tolist(), strict=True))
     rows: list[dict[str, Any]] = []
     for reader in dict.fromkeys(first["reader"]):
         for finding in findings:
             for arm in arms:
-                data = data_of((reader, finding.key, arm.key))
-                seen = data[data["status"] == "assessed"]
-                n = len(seen)
-                both = int((seen["in_original"] & seen["in_counterfactual"]).sum())
-                appears, disappears = int(seen["appears"].sum()), int(seen["disappears"].sum())
-                neither = n - both - appears - disappears
+                n, both, appears, disappears, cannot, missing = cell.get((reader, finding.key, arm.key), [0] * 6)
                 row: dict[str, Any] = {
                     "reader": reader,
                     "finding": finding.key,
@@ -170,9 +226,10 @@ def per_reader(
                     "arm": arm.key,
                     "arm_name": arm.name,
                     "readings": n,
-                    "cannot": int((data["status"] == "cannot").sum()),
-                    "missing": int((data["status"] == "missing").sum()),
+                    "cannot": cannot,
+                    "missing": missing,
                 }
+                neither = n - both - appears - disappears
                 row |= flat("share", wilson(appears, n, level))
                 row |= flat("prevalence_original", wilson(both + disappears, n, level))
                 row |= flat("prevalence_counterfactual", wilson(both + appears, n, level))
@@ -212,13 +269,14 @@ def headline(
     """
     first = readings_only(decoded)
     readers = readers_table(decoded)
-    cases = wide(first, outcome, ("patient", "pair", "finding"))
     pooled = raw = undefined("no case has two readings")
-    if len(cases):
-        resample = resample_patients(list(cases.index.get_level_values("patient")), rng, resamples)
-        table = _binary(cases)
-        pooled = gwet_ac(table, resample=resample, level=level)
-        raw = percent_agreement(table, resample=resample, level=level)
+    if len(first):
+        stacked = stack(first, list(dict.fromkeys(first["finding"])), (outcome,))
+        codes = stacked.codes[outcome]
+        patients = [patient for _ in range(len(codes)) for patient in stacked.patients]
+        draws = draw_patients(patients, rng, resamples)
+        together = binary_agreement(codes.reshape(1, -1, len(stacked.readers)), draws, level)[0]
+        pooled, raw = together["ac1"], together["raw_agreement"]
     trials = first.drop_duplicates(["reader", "pair"])
     done = first[first["status"] != "missing"].drop_duplicates(["reader", "pair"])
     seconds = done["seconds"].dropna()
@@ -239,12 +297,14 @@ def headline(
 def cases_table(decoded: pd.DataFrame, findings: Sequence[Finding], *, outcome: Outcome = "appears") -> pd.DataFrame:
     """One row per pair: arm, patient, pair, readers, then per finding "k/n", how many of n assessing readers saw it."""
     first = readings_only(decoded)
+    keys = ["arm", "patient", "pair"]
+    answered = first[first["status"] != "missing"]
+    readers = answered.groupby(keys, sort=False)["reader"].nunique()
+    assessed = first[first["status"] == "assessed"]
+    counts = assessed.groupby([*keys, "finding"], sort=False)[outcome].agg(["sum", "size"]).astype(int)
+    cell = {key: f"{k}/{n}" for key, (k, n) in zip(counts.index, counts.to_numpy().tolist(), strict=True)}
     rows = []
-    for (arm, patient, pair), data in first.groupby(["arm", "patient", "pair"], sort=False):
-        row: dict[str, Any] = {"arm": arm, "patient": patient, "pair": pair}
-        row["readers"] = data.loc[data["status"] != "missing", "reader"].nunique()
-        for finding in findings:
-            seen = data[(data["finding"] == finding.key) & (data["status"] == "assessed")]
-            row[finding.key] = f"{int(seen[outcome].sum())}/{len(seen)}"
-        rows.append(row)
+    for case in first[keys].drop_duplicates().itertuples(index=False, name=None):
+        row: dict[str, Any] = dict(zip(keys, case, strict=True)) | {"readers": int(readers.get(case, 0))}
+        rows.append(row | {finding.key: cell.get((*case, finding.key), "0/0") for finding in findings})
     return pd.DataFrame(rows, columns=["arm", "patient", "pair", "readers", *(f.key for f in findings)])

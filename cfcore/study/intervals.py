@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import beta, norm
+from scipy.special import betaincinv, ndtri
 
 from cfcore.study.estimate import Estimate, undefined
 from cfcore.study.resampling import Array, Resample, bootstrap_interval
@@ -19,7 +19,7 @@ def wilson(successes: float, n: float, level: float = 0.95) -> Estimate:
     _check(successes, n)
     if n == 0:
         return undefined("no reading")
-    p, z2 = successes / n, float(norm.ppf((1 + level) / 2)) ** 2
+    p, z2 = successes / n, float(ndtri((1 + level) / 2)) ** 2
     centre = (p + z2 / (2 * n)) / (1 + z2 / n)
     half = np.sqrt(z2 * p * (1 - p) / n + z2**2 / (4 * n**2)) / (1 + z2 / n)
     # At 0 and n the bound is 0 and 1 exactly; rounding must not leave it outside.
@@ -34,8 +34,8 @@ def clopper_pearson(successes: float, n: float, level: float = 0.95) -> Estimate
     if n == 0:
         return undefined("no reading")
     p, tail = successes / n, (1 - level) / 2
-    low = 0.0 if successes == 0 else float(beta.ppf(tail, successes, n - successes + 1))
-    high = 1.0 if successes == n else float(beta.ppf(1 - tail, successes + 1, n - successes))
+    low = 0.0 if successes == 0 else float(betaincinv(successes, n - successes + 1, tail))
+    high = 1.0 if successes == n else float(betaincinv(successes + 1, n - successes, 1 - tail))
     return Estimate(p, low, high, float(np.sqrt(p * (1 - p) / n)), round(n))
 
 
@@ -95,14 +95,25 @@ def bootstrap_mean(
     if n == 0:
         return undefined("no reading")
     value = float(v.sum() / c.sum())
-    low, high, se, note = bootstrap_interval(_sums(v, c, resample.weights), value, n, level)
+    return settle_mean(value, _sums(v, c, resample.weights), n, level, bounds, unchanged=not v.any())
+
+
+def settle_mean(
+    value: float, replicates: Array, n: int, level: float, bounds: tuple[float, float], *, unchanged: bool
+) -> Estimate:
+    """A mean with its bootstrap interval, and Wilson's bounds where all readings are alike (see `bootstrap_mean`).
+
+    replicates: (resamples,). n: units behind it. unchanged: every reading is 0.
+    """
+    low, high, se, note = bootstrap_interval(replicates, value, n, level)
     lowest, highest = bounds
+    alike = low is None and value == 0 and lowest == -highest and unchanged
+    if value not in bounds and not alike:
+        return Estimate(value, low, high, se, n, note)
     none = wilson(0, n, level).high or 1.0
     if value in bounds:
         low = lowest if value == lowest else highest - none * (highest - lowest)
         high = highest if value == highest else lowest + none * (highest - lowest)
-    elif low is None and value == 0 and lowest == -highest and not v.any():
-        low, high = -none * highest, none * highest
     else:
-        return Estimate(value, low, high, se, n, note)
+        low, high = -none * highest, none * highest
     return Estimate(value, low, high, 0.0, n, f"all readings alike: Wilson interval with {n} patients")

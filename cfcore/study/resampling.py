@@ -2,10 +2,12 @@
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm, t
+from scipy.sparse import csr_array
+from scipy.special import ndtr, stdtrit
 
 Array = NDArray[np.float64]
 
@@ -30,20 +32,67 @@ class Resample:
         return int(self.patient_of.max(initial=-1)) + 1
 
 
-def resample_patients(patients: Sequence[Hashable], rng: np.random.Generator, resamples: int = RESAMPLES) -> Resample:
+@dataclass(frozen=True)
+class PatientDraws:
+    """The same as `Resample` with one column a patient: for tables whose rows are many more than their patients.
+
+    weights: (resamples, patients), how often each patient is drawn. patient_of: (rows,), the index of each row's
+    patient.
+    """
+
+    weights: Array
+    patient_of: NDArray[np.int64]
+
+    @property
+    def n_patients(self) -> int:
+        return self.weights.shape[1]
+
+    def by_patient(self, columns: Array) -> Array:
+        """(patients, c) sums of (rows, c) columns within each patient. Raises ValueError for another number of rows."""
+        if len(columns) != len(self.patient_of):
+            raise ValueError(
+                f"The resample has {len(self.patient_of)} rows, the table {len(columns)} cases: "
+                "draw it from the patients of these cases."
+            )
+        n = self.n_patients
+        if n == len(columns) and (self.patient_of == np.arange(n)).all():
+            return columns
+        together = csr_array(
+            (np.ones(len(columns)), (self.patient_of, np.arange(len(columns)))), shape=(n, len(columns))
+        )
+        return np.asarray(together @ columns)
+
+    def rows(self) -> Resample:
+        """The same draws with one column a row."""
+        return Resample(self.weights[:, self.patient_of], self.patient_of)
+
+
+def draw_patients(patients: Sequence[Hashable], rng: np.random.Generator, resamples: int = RESAMPLES) -> PatientDraws:
     """Draw `resamples` bootstrap samples of patients with replacement. patients: the patient of every row."""
     index = {patient: i for i, patient in enumerate(dict.fromkeys(patients))}
     patient_of = np.array([index[p] for p in patients], dtype=np.int64)
     n = len(index)
     if n == 0:
-        return Resample(np.zeros((resamples, 0)), patient_of)
-    drawn = rng.multinomial(n, np.full(n, 1 / n), size=resamples).astype(float)
-    return Resample(drawn[:, patient_of], patient_of)
+        return PatientDraws(np.zeros((resamples, 0)), patient_of)
+    return PatientDraws(rng.multinomial(n, np.full(n, 1 / n), size=resamples).astype(float), patient_of)
 
 
+def draw_readers(readers: int, rng: np.random.Generator, resamples: int = RESAMPLES) -> Array:
+    """(resamples, readers) how often each reader is drawn with replacement."""
+    if readers == 0:
+        return np.zeros((resamples, 0))
+    return rng.multinomial(readers, np.full(readers, 1 / readers), size=resamples).astype(float)
+
+
+def resample_patients(patients: Sequence[Hashable], rng: np.random.Generator, resamples: int = RESAMPLES) -> Resample:
+    """Draw `resamples` bootstrap samples of patients with replacement. patients: the patient of every row."""
+    return draw_patients(patients, rng, resamples).rows()
+
+
+@lru_cache(maxsize=4096)
 def _tail(level: float, n: int) -> float:
     """One-sided tail that makes a percentile interval as wide as a t interval (Hesterberg 2015, section 5.3)."""
-    return float(norm.cdf(-np.sqrt(n / (n - 1)) * t.ppf((1 + level) / 2, n - 1)))
+    return float(ndtr(-np.sqrt(n / (n - 1)) * stdtrit(n - 1, (1 + level) / 2)))
 
 
 def bootstrap_interval(

@@ -34,9 +34,15 @@ def wide(decoded: pd.DataFrame, outcome: str, case: Sequence[str] = ("patient", 
     if decoded.empty:
         return pd.DataFrame(index=pd.MultiIndex.from_arrays([[] for _ in case], names=list(case)))
     keys = [*case, "reader"]
-    if decoded.duplicated(keys).any():
-        twice = decoded[decoded.duplicated(keys)].iloc[0]
+    refuse_double_readings(decoded, keys)
+    return decoded.set_index(keys)[outcome].unstack("reader", sort=False)
+
+
+def refuse_double_readings(decoded: pd.DataFrame, keys: Sequence[str]) -> None:
+    """Raises ValueError where two rows share `keys`, among them reader and pair."""
+    again = decoded.duplicated(list(keys))
+    if again.any():
+        twice = decoded[again].iloc[0]
         raise ValueError(
             f"Reader {twice['reader']} has two readings of pair {twice['pair']}: mark the second as a repeat."
         )
-    return decoded.set_index(keys)[outcome].unstack("reader", sort=False)

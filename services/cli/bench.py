@@ -85,3 +85,19 @@ def bench_reading(
     from services.reading_bench import bench_reading as bench
 
     say_figures(bench(quick, from_store=cached), json)
+
+
+@plain_errors
+def bench_agreement(
+    quick: Quick = False, cached: Cached = False, workspace: WorkspaceOption = None, json: JsonOption = False
+) -> None:
+    """Intervals of a large study by vectorised bootstrap, against a plain loop over resamples (needs no workspace)."""
+    from services.agreement_bench import bench_agreement as bench
+
+    result = bench(quick, from_store=cached)
+    marked = result["settings"]["extrapolated"]
+    lines = [
+        f"{name:<20}{value:.4g}{'  (EXTRAPOLATED)' if name == marked else ''}"
+        for name, value in result["figures"].items()
+    ]
+    say_figures(result, json, lines=lines)

@@ -43,7 +43,8 @@ def prevalence(table: Table, w: Array) -> Array:
     return ratio(w @ shares, (w @ (r > 0).astype(float))[:, None])
 
 
-def _corrected(pa: Array, pe: Array) -> Array:
+def corrected(pa: Array, pe: Array) -> Array:
+    """(b,) (pa - pe) / (1 - pe), nan where chance agreement is 1."""
     return ratio(pa - pe, 1 - pe)
 
 
@@ -69,27 +70,19 @@ def finish(
         return undefined("no case has two readings")
     pa_all, pe_all = parts(np.ones((1, len(table.counts))))
     pa, pe = float(pa_all[0]), float(pe_all[0])
-    value = float(_corrected(pa_all, pe_all)[0])
-    if not np.isfinite(value):
-        return undefined(f"not defined: chance agreement is 1 (raw agreement {pa:.2f})", n)
     if resample is not None and resample.weights.shape[1] != len(table.counts):
         raise ValueError(
             f"The resample has {resample.weights.shape[1]} rows, the table {len(table.counts)} cases: "
             "draw it from the patients of these cases."
         )
-    if pa > 1 - _ZERO:
-        units = n
-        if resample is not None:
-            units = len(np.unique(resample.patient_of[table.per_case >= 2]))
-        bound = clopper_pearson(units, units, level).low or 0.0
-        low = (bound - pe) / (1 - pe)
-        return Estimate(1.0, max(low, -1.0), 1.0, 0.0, n, "no disagreement: exact lower bound")
+    units, replicates = n, None
     if resample is not None:
-        replicates = _corrected(*parts(resample.weights))
-        low_b, high_b, se, note = bootstrap_interval(replicates, value, resample.n_patients, level)
-        return Estimate(value, low_b, high_b, se, n, note)
-    if influence is None or n < 2:
-        return Estimate(value, n=n)
+        units = len(np.unique(resample.patient_of[table.per_case >= 2]))
+        replicates = corrected(*parts(resample.weights))
+    found = settle(pa, pe, n, units, replicates, resample.n_patients if resample is not None else 0, level)
+    value = found.value
+    if value is None or found.low is not None or found.note or influence is None or n < 2:
+        return found
     x = influence()
     # Gwet divides by n^2 in the chapters on two readers, by n (n - 1) where there may be more, or gaps.
     two_readers = len(x) == n and table.codes is not None and table.codes.shape[1] == 2
@@ -97,3 +90,26 @@ def finish(
     se = float(np.sqrt(np.sum((x - value) ** 2) / divisor))
     half = float(t.ppf((1 + level) / 2, len(x) - 1)) * se
     return Estimate(value, min(max(value - half, -1.0), value), min(value + half, 1.0), se, n)
+
+
+def settle(
+    pa: float, pe: float, n: int, units: int, replicates: Array | None, n_patients: int, level: float
+) -> Estimate:
+    """The coefficient of observed and chance agreement, with its degenerate answers (see `finish`).
+
+    n: cases with two readings or more. units: what the exact bound counts where nobody disagrees (cases, or patients
+    under the bootstrap). replicates: (resamples,) coefficients of the resamples, None for no interval.
+    """
+    if n == 0:
+        return undefined("no case has two readings")
+    value = float(corrected(np.array([pa]), np.array([pe]))[0])
+    if not np.isfinite(value):
+        return undefined(f"not defined: chance agreement is 1 (raw agreement {pa:.2f})", n)
+    if pa > 1 - _ZERO:
+        bound = clopper_pearson(units, units, level).low or 0.0
+        low = (bound - pe) / (1 - pe)
+        return Estimate(1.0, max(low, -1.0), 1.0, 0.0, n, "no disagreement: exact lower bound")
+    if replicates is None:
+        return Estimate(value, n=n)
+    low_b, high_b, se, note = bootstrap_interval(replicates, value, n_patients, level)
+    return Estimate(value, low_b, high_b, se, n, note)

@@ -1,7 +1,6 @@
 """Agreement before any correction for chance: raw, specific to a category, and the two indices that explain kappa."""
 
 from collections.abc import Sequence
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -100,11 +99,12 @@ def bias_index(readings: Table | ArrayLike) -> Estimate:
     codes = table.codes
     if codes is None:
         return undefined("needs to know who read what")
-    found = []
-    for one, two in combinations(codes.T, 2):
-        shared = (one >= 0) & (two >= 0)
-        if shared.any():
-            found.append(abs(float(np.mean(one[shared])) - float(np.mean(two[shared]))))
-    if not found:
+    seen, chosen = (codes >= 0).astype(float), (codes == 1).astype(float)
+    first, second = np.triu_indices(codes.shape[1], 1)
+    shared = (seen.T @ seen)[first, second]
+    # Row g, column h: positive readings of g among the cases that h read, too.
+    positive = chosen.T @ seen
+    if not (shared > 0).any():
         return undefined("no case has two readings")
-    return Estimate(float(np.mean(found)), n=table.n_multiple)
+    apart = np.abs(positive[first, second] - positive[second, first])
+    return Estimate(float(np.mean(apart[shared > 0] / shared[shared > 0])), n=table.n_multiple)
