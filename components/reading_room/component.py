@@ -17,6 +17,7 @@ PARTS = (
         "readingtime",
         "tabs",
         "list",
+        "elicit",
         "help",
         "toolbar",
         "keys",

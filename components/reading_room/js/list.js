@@ -26,8 +26,8 @@ function progressBar(value, total) {
   return bar;
 }
 
-/** Fill `root` with the list; `open(series)` enters one. */
-async function showList(root, open) {
+/** Fill `root` with the list; `open(series)` enters one, `enter(round)` a round that asks for findings. */
+async function showList(root, open, enter) {
   root.replaceChildren(el("div", { className: "middle" }, el("p", { className: "soft" }, t("list.loading"))));
   let list;
   try {
@@ -35,16 +35,17 @@ async function showList(root, open) {
   } catch (error) {
     const again = error.status === 401
       ? el("a", { className: "main", href: signInAgain() }, t("sign_in.again"))
-      : el("button", { type: "button", className: "main", onclick: () => showList(root, open) }, t("try.again"));
+      : el("button", { type: "button", className: "main", onclick: () => showList(root, open, enter) }, t("try.again"));
     const text = error instanceof Refused ? refusalText(error) : t("server.away");
     root.replaceChildren(el("div", { className: "middle", role: "alert" }, el("p", {}, text), again));
     return;
   }
-  const links = el("nav", { className: "links" }, languageChoice(() => showList(root, open)), el("span", { className: "soft", dir: "auto" }, list.name));
+  const links = el("nav", { className: "links" }, languageChoice(() => showList(root, open, enter)), el("span", { className: "soft", dir: "auto" }, list.name));
   if (list.role === "researcher") links.append(el("a", { className: "quiet", href: "/" }, t("list.studio")));
   links.append(el("button", { type: "button", className: "quiet", onclick: signOut }, t("list.sign_out")));
-  const cards = list.series.length
-    ? el("ul", { className: "cards" }, ...list.series.map((line) => seriesCard(line, open)))
+  const rounds = (list.rounds || []).map((line) => roundCard(line, enter));
+  const cards = list.series.length || rounds.length
+    ? el("ul", { className: "cards" }, ...rounds, ...list.series.map((line) => seriesCard(line, open)))
     : el("div", { className: "empty" }, el("h2", {}, t("list.empty")), el("p", {}, t("list.empty.more")));
   root.replaceChildren(
     el("header", { className: "top" }, el("strong", {}, t("list.title")), el("span", { className: "spring" }), links),

@@ -16,13 +16,15 @@ function build({ style, texts }) {
     openTexts(texts); // the reader's own choice again, after a series that fixes its language
     root.lang = language;
     const asked = new URLSearchParams(location.search);
-    const [series, study] = [asked.get("series") || "", asked.get("rehearse") || ""];
+    const [series, study, round, disputes] = ["series", "rehearse", "round", "adjudicate"].map((name) => asked.get(name) || "");
     if (/^[0-9a-f]{24}$/.test(series)) room = openRoom(root, { base: `/read/${series}`, series }, () => visit(null));
     else if (/^[0-9]+$/.test(study)) room = openRoom(root, { base: `/rehearse/${study}`, rehearsal: true }, () => location.assign("/studies"));
-    else showList(root, visit);
+    else if (/^[0-9]+$/.test(disputes)) room = openRoom(root, { base: `/adjudicate/${disputes}`, series: `chair.${disputes}`, answer: `/adjudicate/${disputes}/answer`, chair: true }, () => location.assign(`/desk?study=${disputes}`));
+    else if (/^[0-9a-f]{32}$/.test(round)) room = openRound(root, `/read/round/${round}`, () => visit(null));
+    else showList(root, visit, (token) => visit(token, "round"));
   }
-  function visit(series) {
-    history.pushState(null, "", location.pathname + (series ? `?series=${series}` : ""));
+  function visit(token, kind = "series") {
+    history.pushState(null, "", location.pathname + (token ? `?${kind}=${token}` : ""));
     show();
   }
   window.addEventListener("popstate", show);
