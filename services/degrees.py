@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from db.models import Image
 from services.explore import NothingToExplore, open_engine
 from services.images import batches_of
-from services.pairs import BATCH, Progress, silent
+from services.pairs import Progress, silent
+from services.study_design.moving import BATCH
 from services.study_views import StudyRefused, StudyView
 from services.workspace import Workspace
 
