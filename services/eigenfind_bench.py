@@ -24,10 +24,11 @@ from cfcore.generators.stylex import StylEx
 from cfcore.generators.stylex.model import load_stylex
 from cfcore.generators.stylex.prepared import prepared
 from cfcore.images.phantom import VERSION, build_dataset, render
-from cfcore.training.weights import read_card
 from services.figures import ROOT, Figures, cached, measured, store
 from services.models import SHIPPED_FOLDER
 from services.network_speed import network_speed
+from services.race_draws import over_draws
+from services.reproduce.material import Shipped, missing_data, shipped_generators, source_images
 from services.turns import in_turns
 
 NAME = "bench-eigenfind"
@@ -40,19 +41,24 @@ SOURCES = (
     "cfcore/generators",
     "services/eigenfind_bench.py",
     "services/network_speed.py",
+    "services/race_draws.py",
     "services/turns.py",
 )
 
 
 @dataclass(frozen=True)
 class Extent:
-    """Images searched, the full search, the pre-ranked one (`shortlist` candidates, one halving), rounds of timing the
-    networks alone."""
+    """Images searched (64: what a run ranks on unless told otherwise), the full search, the short one (a `race` by so
+    many standard errors), the one by first-order effects (`shortlist` candidates, one halving), `draws` image sets out
+    of a `pool` on which the short ways are held against the full one, rounds of timing the networks alone."""
 
-    images: int = 16
+    images: int = 64
     scan: int = 20
     k: int = 8
+    race: float = 3.0
     shortlist: int = 16
+    pool: int = 128
+    draws: int = 100
     repeats: int = 3
 
     @property
@@ -61,10 +67,14 @@ class Extent:
 
     @property
     def short(self) -> EigenFindConfig:
+        return EigenFindConfig(scan=self.scan, k=self.k, race=self.race)
+
+    @property
+    def first_order(self) -> EigenFindConfig:
         return EigenFindConfig(scan=self.scan, k=self.k, prerank=self.shortlist, halving=1)
 
 
-QUICK = Extent(images=4, scan=5, k=2, shortlist=4, repeats=1)
+QUICK = Extent(images=6, scan=5, k=2, shortlist=4, pool=8, draws=3, repeats=1)
 
 
 def bench_eigenfind(quick: bool = False, *, from_store: bool = False) -> dict[str, Any]:
@@ -72,19 +82,21 @@ def bench_eigenfind(quick: bool = False, *, from_store: bool = False) -> dict[st
 
     Returns the object of `services.figures`:
         naive_s, authors_s, ours_s, floor_s, preranked_s: wall seconds of Algorithm 1 to the letter, the authors' way,
-            ours, the same number of G and C passes as ours at the best batch size and nothing else, and ours with
-            pre-ranking and one halving. *_cpu_s: processor seconds, which other programs do not lengthen.
+            ours, the same number of G and C passes as ours at the best batch size and nothing else, and ours with the
+            pairs racing; first_order_s: with pre-ranking by gradients and one halving instead. *_cpu_s: processor
+            seconds, which other programs do not lengthen.
         ours_over_floor, naive_over_ours, authors_over_ours, naive_over_preranked: ratios of wall seconds; *_cpu_ratio
             the same of processor seconds.
         same_ranking: 1 if ranking and every image's explaining pair equal Algorithm 1's, ties within 1e-4 logits
-            excepted; ties: how many there were. prerank_same_kept: share of the k pairs that the short search keeps.
+            excepted; ties: how many there were. prerank_same_kept, first_order_same_kept: share of the k pairs that
+            the race and the one by gradients keep. prerank_moves, moves: pictures an image of the race and of ours.
+        draws_*: of each shipped generator, how often short searches keep the same pairs over `draws` sets of `images`
+            out of `pool` source images, see `services.race_draws.over_draws`; the generator's key at the end.
         and those of `services.network_speed`.
     """
-    inputs = {
-        "generator": str(read_card(SHIPPED_FOLDER / GENERATOR)["sha256"]),
-        "classifier": str(read_card(SHIPPED_FOLDER / CLASSIFIER)["sha256"]),
-        "phantom": VERSION,
-    }
+    inputs = {"phantom": VERSION}
+    for shipped in shipped_generators():
+        inputs |= shipped.inputs
     if from_store:
         return cached(NAME, inputs)
     extent = QUICK if quick else Extent()
@@ -104,7 +116,19 @@ def _files(source: str) -> list[Any]:
 def _figures(extent: Extent) -> dict[str, float]:
     classifier, generator = load_classifier(SHIPPED_FOLDER / CLASSIFIER), load_stylex(SHIPPED_FOLDER / GENERATOR)
     images = _source_images(classifier, extent.images)
-    return compare(classifier, generator, images, TARGET, extent) | network_speed(generator, classifier, extent.repeats)
+    found = compare(classifier, generator, images, TARGET, extent)
+    for shipped in shipped_generators():
+        if shipped.size == SIZE and not missing_data(shipped):
+            found |= _draws(shipped, extent)
+    return found | network_speed(generator, classifier, extent.repeats)
+
+
+def _draws(shipped: Shipped, extent: Extent) -> dict[str, float]:
+    classifier, generator = shipped.load()
+    pool = source_images(shipped, classifier, "rank", extent.pool).images
+    sets = {"images": extent.images, "draws": extent.draws, "seed": SEED}
+    figures = over_draws(classifier, generator, pool, TARGET, extent.full, **sets)
+    return {f"draws_{name}_{shipped.key}": value for name, value in figures.items()}
 
 
 @torch.no_grad()
@@ -135,12 +159,15 @@ def compare(classifier: Classifier, generator: StylEx, images: Tensor, target: i
             "ours": partial(search, full),
             "floor": partial(_passes, painter, classifier, both.generator, both.classifier, batch),
             "preranked": partial(search, extent.short),
+            "first_order": partial(search, extent.first_order),
         }
     )
     wall, cpu = ({name: getattr(clock, kind) for name, clock in clocks.items()} for kind in ("wall", "cpu"))
     engine, explained = results["ours"]
     same, ties = agreement(engine, explained, results["naive"], classifier, images, target)
-    kept, short = ({d.name for d in e.directions() if d.kept} for e in (engine, results["preranked"][0]))
+    kept, short, by_slope = (
+        {d.name for d in results[name][0].directions() if d.kept} for name in ("ours", "preranked", "first_order")
+    )
     return (
         {f"{name}_s": seconds for name, seconds in wall.items()}
         | {f"{name}_cpu_s": seconds for name, seconds in cpu.items()}
@@ -151,9 +178,17 @@ def compare(classifier: Classifier, generator: StylEx, images: Tensor, target: i
             "ties": float(ties),
             "explained": sum(name is not None for name in explained) / len(explained),
             "prerank_same_kept": len(kept & short) / len(kept),
+            "first_order_same_kept": len(kept & by_slope) / len(kept),
+            "moves": _moves(engine),
+            "prerank_moves": _moves(results["preranked"][0]),
             "floor_batch": float(batch),
         }
     )
+
+
+def _moves(engine: EigenFind) -> float:
+    """Pictures an image that the search drew."""
+    return engine.changes.isfinite().sum().item() / len(engine.changes)
 
 
 def _ratios(seconds: dict[str, float], suffix: str) -> dict[str, float]:
@@ -163,6 +198,7 @@ def _ratios(seconds: dict[str, float], suffix: str) -> dict[str, float]:
         ("authors", "ours"),
         ("naive", "preranked"),
         ("authors", "preranked"),
+        ("naive", "first_order"),
     )
     return {f"{a}_over_{b}{suffix}": seconds[a] / seconds[b] for a, b in pairs}
 

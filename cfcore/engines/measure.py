@@ -91,7 +91,7 @@ def effect(engine: Engine, direction: str, images: Tensor, target: int, degree: 
     changes, flips = [], []
     for small in resize(images, engine.size).split(BATCH):
         codes = engine.encode(small, target)
-        moves = {direction: torch.full((len(small),), degree, device=small.device)}
+        moves: dict[str | None, Tensor] = {direction: torch.full((len(small),), degree, device=small.device)}
         before = engine.judge(engine.draw(codes, small, {}, target))
         after = engine.judge(engine.draw(codes, small, moves, target))
         changes.append(target_margin(after, target) - target_margin(before, target))

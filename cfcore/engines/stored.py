@@ -22,7 +22,7 @@ def write_engine(
     """Write tensors, the config (a dataclass), the ranked directions and the default degree into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     save_file({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, str(folder / TENSORS))
-    content = {"config": asdict(config), "directions": [asdict(entry) for entry in directions]}
+    content: dict[str, Any] = {"config": asdict(config), "directions": [asdict(entry) for entry in directions]}
     content["default_degree"] = degree
     (folder / FACTS).write_text(json.dumps(content, indent=2) + "\n")
 

@@ -22,7 +22,7 @@ from services.eigenfind_bench import Extent, agreement, compare
 from services.network_speed import folded, grouped, network_speed, prepared
 
 SMALL = {4: 16, 8: 16, 16: 8}
-EXTENT = Extent(images=6, scan=6, k=2, shortlist=6, repeats=1)
+EXTENT = Extent(images=6, scan=6, k=2, shortlist=6, pool=8, draws=4, repeats=1)
 
 
 class Toy(Classifier):
@@ -58,9 +58,10 @@ def test_figures_are_complete_and_ours_equals_algorithm_1(networks: tuple[Classi
     classifier, generator, images = networks
     found = compare(classifier, generator, images, 1, EXTENT)
     assert found["same_ranking"] == 1.0
-    assert 0 <= found["prerank_same_kept"] <= 1
+    assert 0 <= found["prerank_same_kept"] <= 1 and 0 <= found["first_order_same_kept"] <= 1
+    assert found["moves"] == 12 and 2 <= found["prerank_moves"] < 12
     for kind in ("", "_cpu"):
-        assert all(found[f"{name}{kind}_s"] > 0 for name in ("naive", "authors", "ours", "floor", "preranked"))
+        assert all(found[f"{name}{kind}_s"] > 0 for name in ("naive", "authors", "ours", "floor", "preranked", "first_order"))
     assert found["ours_over_floor"] == pytest.approx(found["ours_s"] / found["floor_s"])
     assert found["naive_over_preranked_cpu_ratio"] == pytest.approx(found["naive_cpu_s"] / found["preranked_cpu_s"])
 

@@ -31,7 +31,7 @@ class EigenFind(Engine):
     numbers an (image, pair) during the search, one an image after it, and one batch of pictures.
 
     Attributes:
-        moves: pictures that the search of this process drew and judged, 0 where the engine was loaded.
+        changes: (n, scan, 2) what the search of this process measured, see `Measured`; empty where it was loaded.
     """
 
     name = "eigenfind"
@@ -55,7 +55,7 @@ class EigenFind(Engine):
         self.size = (generator.config.size,) * 2
         self.basis: Tensor
         self.register_buffer("basis", basis)
-        self.moves = 0
+        self.changes = torch.empty(0, config.scan, 2)
         self._directions: tuple[NamedDirection, ...] = ()
         # Of each image of phase 1, by target and digest: its code, and the first kept pair that flips it (-1: none).
         self._known: dict[tuple[int, bytes], tuple[Tensor, int]] = {}
@@ -94,7 +94,7 @@ class EigenFind(Engine):
             )
         slopes = engine._first_order(codes, target) if config.prerank else None
         found = search(engine._judge, codes, engine.basis, target, config, progress, slopes)
-        engine._directions, engine.moves = ranked(found, config), int(found.changes.isfinite().sum())
+        engine._directions, engine.changes = ranked(found, config), found.changes
         engine._remember(small, codes, target, found.flips)
         return engine
 
