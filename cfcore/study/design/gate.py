@@ -56,7 +56,8 @@ def flow_boxes(flow: Mapping[str, Any], names: Mapping[str, str]) -> list[FlowBo
     """The boxes from the data set down to the arms. flow: counts of `services.study_design.making`; names: of arms.
 
     patients (in the split), examined, other_class, spare (not needed), apart (for controls and training), moved
-    (patients whose counterfactuals were drawn), excluded (reason -> patients), arms (key -> pairs), controls (key -> pairs), training (pairs).
+    (patients whose counterfactuals were drawn), excluded (reason -> patients), arms (key -> pairs), controls (key ->
+    pairs), training (pairs).
     """
     if not flow:
         return []
