@@ -17,10 +17,10 @@ from services.workspace import Workspace
 # Open to everybody: the forms themselves, the front end's code, and what a health check asks for.
 PUBLIC = ("/auth/", "/invite/", "/static/", "/favicon.png", "/_stcore/health", "/_stcore/host-config")
 # Of Streamlit's own endpoints a reader needs the script's channel and nothing else.
-NOT_FOR_READERS = ("/media/", "/component/", "/app/", "/_stcore/", "/rehearse/", "/views/")
+NOT_FOR_READERS = ("/adjudicate/", "/media/", "/component/", "/app/", "/_stcore/", "/rehearse/", "/views/")
 # State-changing requests below these are ours and must come from our own pages; Streamlit guards its own.
-OURS = ("/auth/", "/invite/", "/profile/", "/read/", "/rehearse/")
-READING = ("/read/", "/rehearse/")
+OURS = ("/adjudicate/", "/auth/", "/invite/", "/profile/", "/read/", "/rehearse/")
+READING = ("/adjudicate/", "/read/", "/rehearse/")
 # Streamed as it is computed: a compressor would hold the first picture back.
 STREAMED = ("/views/",)
 

@@ -94,7 +94,7 @@ async def show_pixels(request: Request) -> Response:
     return await pixel_answer(reading.pixels, request.scope["workspace"], account.id, account.session_id, token, side)
 
 
-async def _sent(request: Request, *names: str) -> dict[str, Any] | Response:
+async def sent_json(request: Request, *names: str) -> dict[str, Any] | Response:
     """The JSON object of a request, or the answer that it is none or lacks one of `names`."""
     body = await request.body()
     try:
@@ -109,7 +109,7 @@ async def _sent(request: Request, *names: str) -> dict[str, Any] | Response:
 
 async def save_answer(request: Request) -> Response:
     """POST /read/answer: JSON {token, sequence, answers, seconds, idle?, measures?}; answered after the commit."""
-    sent = await _sent(request, "token", "sequence", "answers", "seconds")
+    sent = await sent_json(request, "token", "sequence", "answers", "seconds")
     if isinstance(sent, Response):
         return sent
     account, workspace = request.scope["account"], request.scope["workspace"]
@@ -136,7 +136,7 @@ async def save_answer(request: Request) -> Response:
 
 async def save_check(request: Request) -> Response:
     """POST /read/{series}/check: JSON {seen, screen}, what was seen of the test pattern and on which screen."""
-    sent = await _sent(request, "seen", "screen")
+    sent = await sent_json(request, "seen", "screen")
     if isinstance(sent, Response):
         return sent
     account, workspace = request.scope["account"], request.scope["workspace"]
@@ -151,7 +151,7 @@ async def save_check(request: Request) -> Response:
 
 async def log_viewing(request: Request) -> Response:
     """POST /read/log: JSON {token, visit, events}; what was kept is not counted, so every answer is the same."""
-    sent = await _sent(request, "token", "visit", "events")
+    sent = await sent_json(request, "token", "visit", "events")
     if isinstance(sent, Response):
         return sent
     account, workspace = request.scope["account"], request.scope["workspace"]

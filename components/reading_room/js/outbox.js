@@ -8,7 +8,7 @@ const MOST_KEPT_ALIVE = 20000; // characters; a browser refuses more than 64 KiB
  * `tell(state)` is called on every change with {waiting, sending, failed, savedAt, pauseUntil};
  * `onSaved(token, echo)`, `onConflict(token, mine, stored)`, `onRefused(token, refusal)` with what the server said.
  */
-function makeOutbox(series, { tell, onSaved, onConflict, onRefused }) {
+function makeOutbox(series, { tell, onSaved, onConflict, onRefused, address = "/read/answer" }) {
   const prefix = `cfreader.waiting.${series}.`;
   const waiting = new Map(); // token -> {token, sequence, answers, measures, seconds, idle, changes}
   let sending = null;
@@ -61,7 +61,7 @@ function makeOutbox(series, { tell, onSaved, onConflict, onRefused }) {
     const abort = new AbortController();
     const limit = setTimeout(() => abort.abort(), 15000);
     try {
-      const echo = await ask("/read/answer", {
+      const echo = await ask(address, {
         method: "POST", keepalive: body.length < MOST_KEPT_ALIVE, signal: abort.signal,
         headers: { "Content-Type": "application/json" }, body,
       });

@@ -24,7 +24,7 @@ function makeRoom(root, place, info, doors) {
   let finished = null;
   let measuring = false;
 
-  const log = (place.rehearsal ? makeNoLog : makeViewingLog)();
+  const log = (place.rehearsal || place.chair ? makeNoLog : makeViewingLog)();
   const time = makeReadingClock(viewing.idle_seconds, viewing.break_minutes);
   const act = {
     forward, back: () => go(at - 1), cases: () => toggleStrip(), undo, leaveField, help: () => (help.hidden = !help.hidden),
@@ -47,7 +47,7 @@ function makeRoom(root, place, info, doors) {
   const back = el("button", { type: "button", className: "quiet", onclick: () => go(at - 1) }, t("room.back"));
   const next = el("button", { type: "button", className: "main", onclick: () => forward() });
   const help = makeHelp(doors.recheck, doors.relabel);
-  const label = place.rehearsal ? t("room.rehearsal") : t("room.reader", { label: info.reader });
+  const label = place.rehearsal ? t("room.rehearsal") : place.chair ? t("room.chair") : t("room.reader", { label: info.reader });
   const header = el("header", { className: "top" }, el("strong", { className: "title", dir: "auto" }, info.title), where, bar, cases, el("span", { className: "spring" }), status,
     el("span", { className: "soft" }, label), el("button", { type: "button", className: "quiet", onclick: () => doors.leave() }, t(place.rehearsal ? "room.leave" : "room.list")));
   const footer = el("footer", { className: "bottom" }, tools.root, el("span", { className: "spring" }), back, next);
@@ -58,6 +58,7 @@ function makeRoom(root, place, info, doors) {
 
   const store = makeCases(place.base, info.cases, viewing.preset);
   const outbox = (place.rehearsal ? makeNoOutbox : makeOutbox)(place.series, {
+    address: place.answer,
     tell: showStatus,
     onSaved: (token, echo) => {
       const one = info.cases.find((c) => c.token === token);

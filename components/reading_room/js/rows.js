@@ -6,6 +6,8 @@ const ANSWER_KEYS = {
 };
 const isDigit = (key) => /^[0-9]$/.test(key);
 const label = (text) => el("span", { className: "label", dir: "auto" }, text);
+/** In an adjudication: how many readers gave which answer, never who. */
+const votesOf = (votes) => el("span", { className: "votes soft" }, Object.entries(votes).map(([value, n]) => `${n} × ${t(`state.${value}.means`)}`).join(" · "));
 
 /** Buttons of which one is pressed. `options`: [{value, text, means, keys}]; `wrap` puts them into the row. */
 function buttonRow({ part, key, name, className, button = "state", options, wrap }, answer) {
@@ -38,6 +40,7 @@ function stateRow(part, item, values, answer, sureness = null) {
     part, key: item.key, name: item.label ?? item.text, className: sureness ? "finding two" : "finding", options: stateOptions(values),
     wrap: (buttons) => [el("div", { className: `states n${values.length}` }, ...buttons)],
   }, answer);
+  if (item.votes) row.root.querySelector(".label").append(votesOf(item.votes));
   if (!sureness) return row;
   const { question, give } = sureness;
   const points = Array.from({ length: question.points }, (_, i) => i + 1);
