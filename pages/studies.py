@@ -108,7 +108,8 @@ def study_page(view: StudyView) -> None:
                 st.rerun()
             if view.state == "draft" and st.button("Delete draft", type="tertiary", icon=":material/delete:"):
                 confirm_delete(view)
-    state = layout.chip_of(WORDS[view.state], view.state)
+    phase = "being read" if view.phase == "running" else WORDS[view.state]
+    state = layout.chip_of(phase + (f", version {view.version}" if view.version > 1 else ""), view.state)
     layout.heading(view.title, summary_line(view), chip=state)
     start = STEPS[0] if view.state == "draft" else STEPS[4]
     step = st.segmented_control(

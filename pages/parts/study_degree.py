@@ -8,6 +8,7 @@ import streamlit as st
 
 from cfcore.wording import direction_name
 from pages.parts import layout
+from pages.parts.study_arms import is_simple
 from pages.parts.who import workspace
 from services.degrees import Flips, flips_by_degree, suggested
 from services.studies import StudyRefused, StudyView
@@ -21,7 +22,8 @@ def degree_key(view: StudyView) -> str:
 def warn_of_few_flips(view: StudyView) -> float | None:
     """A warning where fewer than half of an arm's pairs flip, and on demand what higher degrees would do to these
     very images; the degree that the designer takes, else None."""
-    names = {arm.key: direction_name(arm.name) for arm in view.protocol.arms}
+    # Arms with a degree or run of their own are chosen for it: the study's degree does not move them.
+    names = {arm.key: direction_name(arm.name) for arm in view.protocol.arms if is_simple(arm)}
     weak = {key: own for key in names if (own := [p.flipped for p in view.pairs if p.arm == key]) and weak_arm(own)}
     if not weak:
         return None

@@ -8,19 +8,22 @@ import streamlit as st
 
 from cfcore.wording import counted
 from pages.parts import layout
+from pages.parts.study_plan import plan_section
+from pages.parts.study_schedule import schedule_section
+from pages.parts.study_versions import flow_section, locked_study
 from pages.parts.who import actor, ago, day, workspace
 from services.accounts import AccountError, invite_reader, revoke_reader
-from services.studies import StudyRefused, StudyView, close_study, lock_study, update_draft, verify_digest
+from services.studies import StudyRefused, StudyView, close_study, lock_study, update_draft
 
 
 def lock_step(view: StudyView) -> None:
     """Titles, what is still missing, and the lock itself; afterwards the digest and whether it still holds."""
     if view.state != "draft":
-        locked(view)
+        locked_study(view)
         return
     title = st.text_input("Title, for researchers", view.title, key=f"title-{view.id}")
     reader_title = st.text_input("Neutral title, for readers", view.reader_title, key=f"reader-title-{view.id}")
-    notes = st.text_area("Notes (question, hypotheses, plan of analysis)", view.protocol.notes, key=f"notes-{view.id}")
+    notes = st.text_area("Notes (anything else that is decided before)", view.protocol.notes, key=f"notes-{view.id}")
     problems = view.problems
     if (title, reader_title, notes) != (view.title, view.reader_title, view.protocol.notes):
         try:
@@ -30,11 +33,15 @@ def lock_step(view: StudyView) -> None:
         except StudyRefused as error:
             st.error(str(error))
             return
+    plan_section(view)
+    if view.pairs:
+        flow_section(view)
+        schedule_section(view)
     if problems:
         items = "".join(f"<li>{layout.escape(problem)}</li>" for problem in problems)
         layout.html(f"<b>Before the lock</b><ul class=problems>{items}</ul>")
     else:
-        st.success("Nothing is missing. After the lock neither questions nor pairs can change.")
+        st.success("Nothing is missing. After the lock neither questions nor pairs nor schedules can change.")
     if st.button("Lock the study", type="primary", icon=":material/lock:", disabled=bool(problems)):
         try:
             lock_study(workspace(), view.id, actor=actor())
@@ -42,18 +49,6 @@ def lock_step(view: StudyView) -> None:
             st.error(str(error))
             return
         st.rerun()
-
-
-def locked(view: StudyView) -> None:
-    layout.html(
-        f"Locked {layout.escape(day(view.locked_at))}. SHA-256 over questions, arms, rule and the pixels of every "
-        f'pair:<br><span class="digest">{layout.escape(view.digest or "")}</span>'
-    )
-    if st.button("Check the digest now", icon=":material/verified_user:"):
-        if verify_digest(workspace(), view.id):
-            st.success("Protocol and pairs are exactly those that were locked.")
-        else:
-            st.error("The digest does not match: protocol or pairs have changed since the lock.")
 
 
 def readers_step(view: StudyView) -> None:
@@ -64,7 +59,7 @@ def readers_step(view: StudyView) -> None:
     if view.readers:
         progress_table(view)
     else:
-        layout.empty("No readers yet", "Invite the first one below. Order and sides are drawn when you do.")
+        layout.empty("No readers yet", "Invite the first one below. Each gets the next planned schedule.")
     if view.state != "locked":
         st.caption(f"Closed {day(view.closed_at)}: answers are no longer taken.")
         return

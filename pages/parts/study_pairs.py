@@ -9,7 +9,12 @@ import streamlit as st
 from cfcore.rendering import EXPLAINED, RENDERINGS, keeps_source
 from cfcore.wording import counted, direction_name
 from pages.parts import layout
+from pages.parts.study_arms import further_arms, is_simple
 from pages.parts.study_degree import degree_key, warn_of_few_flips
+from pages.parts.study_options import controls_form, gate_form
+from pages.parts.study_schedule import schedule_section
+from pages.parts.study_training import training_answers
+from pages.parts.study_versions import flow_section
 from pages.parts.who import actor, workspace
 from services.pairs import SPLITS, make_pairs, pair_pictures
 from services.runs import RunRefused, RunView, run_view
@@ -18,6 +23,16 @@ from services.studies import PairView, StudyRefused, StudyView, arm_of, preview,
 ALLOCATIONS = {
     "own patients": "Own patients for every arm (default)",
     "same patients": "The same patients under every arm (as the paper did)",
+    "rotated patients": "Groups of patients rotated over the arms, from one group of readers to the next",
+}
+
+
+# What stands in the counterfactual's place in a control.
+SECOND = {
+    "identical": "The same image",
+    "reconstruction": "Reconstruction",
+    "filter": "Filtered",
+    "patients": "Another patient",
 }
 
 
@@ -43,19 +58,22 @@ def pairs_step(view: StudyView) -> None:
             )
         if view.state == "draft" and (degree := warn_of_few_flips(view)):
             compute(view, {"degree": degree}, (view.selection or {}).get("split", "test"))
+        flow_section(view)
+        schedule_section(view)
     elif view.state == "draft":
         layout.empty("No pairs yet", "Choose arms and images above and press “Make pairs”. 30 pairs take seconds.")
 
 
 def design(view: StudyView, run: RunView) -> None:
     protocol = view.protocol
-    names = [direction.name for direction in run.directions] or [arm.name for arm in protocol.arms]
+    simple = [arm.name for arm in protocol.arms if is_simple(arm)]
+    names = [direction.name for direction in run.directions] or simple or [run.engine or run.name]
     left, right = st.columns(2, gap="large")
     with left:
         arms = st.multiselect(
             "Arms (eigenvectors, best first)",
             names,
-            default=[arm.name for arm in protocol.arms if arm.name in names],
+            default=[arm.name for arm in protocol.arms if is_simple(arm) and arm.name in names],
             format_func=direction_name,
             key=f"arms-{view.id}",
         )
@@ -91,20 +109,29 @@ def design(view: StudyView, run: RunView) -> None:
         with st.container(horizontal=True):
             split = st.selectbox("Split", SPLITS, index=SPLITS.index(rule.get("split", "test")), key=f"split-{view.id}")
             seed = st.number_input("Seed", 0, 2**31 - 1, protocol.seed, key=f"seed-{view.id}")
-        patients = n * (len(arms) if allocation == "own patients" else 1)
+        n_arms = len(arms) + sum(not is_simple(arm) for arm in protocol.arms)
+        patients = n * (1 if allocation == "same patients" else n_arms)
+        pairs = n * n_arms * (n_arms if allocation == "rotated patients" else 1)
         st.caption(
-            f"{counted(n * len(arms), 'pair')} of {counted(patients, 'patient')} that the classifier does not call "
+            f"{counted(pairs, 'pair')} of {counted(patients, 'patient')} that the classifier does not call "
             f"{run.settings.get('target', 'the target')}, drawn by the seed."
         )
-    if st.button("Make pairs again" if view.pairs else "Make pairs", type="primary", disabled=not arms):
+    further = further_arms(view, run)
+    controls, training = controls_form(view)
+    gate = gate_form(view)
+    label = "Make pairs again" if view.pairs else "Make pairs"
+    if st.button(label, type="primary", disabled=not (arms or further)):
         changes = {
-            "arms": tuple(arm_of(name) for name in arms),
+            "arms": (*(arm_of(name) for name in arms), *further),
             "degree": float(degree),
             "rendering": rendering,
             "reference": reference,
             "n_per_arm": int(n),
             "allocation": allocation,
             "seed": int(seed),
+            "controls": controls,
+            "training": training,
+            "gate": gate,
         }
         compute(view, changes, split)
 
@@ -128,11 +155,14 @@ def compute(view: StudyView, changes: dict[str, object], split: str) -> None:
 
 def arm_table(view: StudyView) -> None:
     rows = []
-    for arm in view.protocol.arms:
-        own = [pair for pair in view.pairs if pair.arm == arm.key]
+    arms = [(arm.key, direction_name(arm.name)) for arm in view.protocol.arms]
+    arms += [(control.kind, control.name) for control in view.protocol.controls]
+    arms += [("training", "Training")] if view.protocol.training else []
+    for key, name in arms:
+        own = [pair for pair in view.pairs if pair.arm == key]
         rows.append(
             (
-                direction_name(arm.name),
+                name,
                 str(len(own)),
                 f"{sum(pair.flipped for pair in own)} of {len(own)}",
                 _mean([pair.p_source for pair in own]),
@@ -156,6 +186,7 @@ def preview_step(view: StudyView) -> None:
         layout.empty("Nothing to show yet", str(error))
         return
     names = {arm.key: direction_name(arm.name) for arm in view.protocol.arms}
+    names |= {control.kind: f"Control: {control.name}" for control in view.protocol.controls} | {"training": "Training"}
     key = f"preview-{view.id}"
     at = min(st.session_state.get(key, 0), len(pairs) - 1)
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -173,7 +204,9 @@ def preview_step(view: StudyView) -> None:
             help="What readers will see, in an order of its own. Nothing is saved.",
         )
     pair = pairs[at]
-    pair_panel(pair, names.get(pair.arm, pair.arm), view.protocol.reference)
+    pair_panel(pair, names.get(pair.arm, pair.arm), pair.meta.get("reference", view.protocol.reference))
+    if pair.kind == "training":
+        training_answers(view, pair)
     st.caption("Pictures on this page are 8-bit previews; readers get the exact pixels, sides A and B drawn at random.")
 
 
@@ -185,6 +218,10 @@ def pair_panel(pair: PairView, arm: str, reference: str = "original") -> None:
         f"reconstruction {pair.p_reconstruction:.2f}, counterfactual {pair.p_counterfactual:.2f}</span>"
     )
     pictures = pair_pictures(workspace(), pair)
-    captions = (reference.capitalize(), "Counterfactual", "Difference: red brighter, blue darker")
+    captions = (
+        reference.capitalize(),
+        SECOND.get(pair.kind, "Counterfactual"),
+        "Difference: red brighter, blue darker",
+    )
     for column, picture, caption in zip(st.columns(3), pictures, captions, strict=True):
         column.image(picture, caption=caption, width="stretch", alt=caption)
