@@ -133,7 +133,7 @@ def truth_of(workspace: Workspace, study_id: int) -> Truth:
         for pair, (original, moved) in zip(
             chunk, measured_sides(workspace, [pair_view(pair) for pair in chunk]), strict=True
         ):
-            factors = _factors(metas[pair.image_id])
+            factors = known_factors(metas[pair.image_id])
             for finding in findings:
                 rule = RULES[finding.key]
                 if original.measurable and moved.measurable:
@@ -157,7 +157,8 @@ def measured_sides(workspace: Workspace, pairs: Sequence[PairView]) -> list[tupl
     return list(zip(found[::2], found[1::2], strict=True))
 
 
-def _factors(meta: Mapping[str, Any]) -> Factors:
+def known_factors(meta: Mapping[str, Any]) -> Factors:
+    """The factors with which a phantom image was drawn, from its stored `meta`."""
     stored = dict(meta["phantom"]["factors"])
     stored["opacity_position"] = tuple(stored["opacity_position"])
     return Factors(**stored)
