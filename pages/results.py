@@ -9,16 +9,24 @@ from cfcore.wording import counted, duration
 from pages.parts import layout
 from pages.parts.result_cases import cases_tab
 from pages.parts.result_export import export_tab, keep_button
-from pages.parts.result_tables import findings_tab, ratings_tab, readers_tab
-from pages.parts.who import day, workspace
-from services.results import StudyResults, results
+from pages.parts.result_readers import readers_tab
+from pages.parts.result_sealed import look_note, sealed
+from pages.parts.result_tables import findings_tab, ratings_tab
+from pages.parts.result_tests import tests_tab
+from pages.parts.who import account_may, day, workspace
+from services.report.looks import ResultsSealed
+from services.results import StudyResults, shown_results
 from services.studies import StudyRefused, list_studies
 
-TABS = ("Findings", "Ratings", "Readers", "Cases", "Export")
+TABS = ("Findings", "Comparisons", "Ratings", "Readers", "Cases", "Export")
 
 
 def results_page() -> None:
-    studies = {study.id: study for study in list_studies(workspace()) if study.state != "draft"}
+    studies = {
+        study.id: study
+        for study in list_studies(workspace())
+        if study.state != "draft" and account_may(study.id, "results")
+    }
     if not studies:
         layout.heading("Results")
         layout.empty("No results yet", "Lock a study and invite readers: what they see is counted here as it comes in.")
@@ -34,22 +42,31 @@ def results_page() -> None:
         if str(chosen) != asked:
             st.query_params["study"] = str(chosen)
         try:
-            found = results(workspace(), chosen)
+            found = shown_results(workspace(), chosen)
+        except ResultsSealed:
+            found = None
         except (StudyRefused, ValueError) as error:
             st.error(str(error))
             return
-        keep_button(found)
-    show(found)
+        if found is not None:
+            keep_button(found)
+    if found is None:
+        sealed(chosen)
+    else:
+        show(found)
 
 
 def _first(studies: dict) -> int:
-    """A study with readings where there is one, else the newest."""
-    return next((i for i, study in studies.items() if study.done), next(iter(studies)))
+    """The newest closed study, else one with readings, else the newest."""
+    closed = [i for i, study in studies.items() if study.state == "closed"]
+    return next(iter(closed), next((i for i, study in studies.items() if study.done), next(iter(studies))))
 
 
 def show(found: StudyResults) -> None:
     study, line = found.study, found.headline
     chip = layout.chip_of("interim", "note") if found.interim else ""
+    if found.exploratory:
+        chip += " " + layout.chip_of("p values exploratory", "note")
     if found.simulated:
         everybody = len(found.simulated) == len(study.readers)
         chip += " " + layout.chip_of("simulated readers" if everybody else "partly simulated", "note")
@@ -62,6 +79,8 @@ def show(found: StudyResults) -> None:
         f"degree {study.protocol.degree:g}, {study.protocol.rendering}",
     ]
     layout.heading(study.title, " · ".join(sub), chip=chip)
+    if found.interim and found.looks.taken:
+        look_note(study.id, found.looks)
     if study.changed_after_preview:
         st.info("The questions were changed after a preview and before the lock.", icon=":material/info:")
     layout.figures(
@@ -79,6 +98,7 @@ def show(found: StudyResults) -> None:
     tabs = dict(zip(TABS, st.tabs(TABS, key=f"tabs-{study.id}", on_change="rerun"), strict=True))
     for name, draw in (
         ("Findings", findings_tab),
+        ("Comparisons", tests_tab),
         ("Ratings", ratings_tab),
         ("Readers", readers_tab),
         ("Cases", cases_tab),

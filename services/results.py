@@ -9,16 +9,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
 from cfcore.reports.others import answers_table
-from cfcore.reports.tables import Questions, StudyTables, study_tables
+from cfcore.reports.tables import Questions, StudyTables, findings_by, study_tables
 from cfcore.study.decode import decode_ratings, decode_readings
 from cfcore.study.decode_questions import occasion_of
 from cfcore.study.findings import Headline
+from cfcore.study.protocol import Arm
 from cfcore.study.questions import Question, asked_at
-from db.models import Event, Image, Pair, Reading, StudyReader, Trial
+from db.models import Event, Image, Pair, Reading, Run, StudyReader, Trial
 from services.report.looks import Look, LookState, ResultsSealed, look_state
 from services.study_views import PairView, StudyView, study_view
 from services.workspace import Workspace
@@ -71,7 +73,7 @@ class StudyResults:
         answers: guesses, further questions and comments, see `cfcore.reports.others.answers_table`.
         interim: the study is still open, so nothing here is final.
         looks: plan and looks taken; `exploratory` where one of them was not planned.
-        simulated: labels of the readers that are programs.
+        simulated: labels of the readers that are programs. methods: arm key -> engine behind it, where known.
     """
 
     study: StudyView
@@ -83,6 +85,7 @@ class StudyResults:
     interim: bool
     looks: LookState
     simulated: tuple[str, ...]
+    methods: dict[str, str]
 
     @property
     def headline(self) -> Headline:
@@ -246,7 +249,23 @@ def _compute(workspace: Workspace, study_id: int, until: int | None) -> StudyRes
         interim=study.state != "closed",
         looks=look_state(workspace, study_id),
         simulated=simulated,
+        methods=_methods(workspace, study),
     )
+
+
+def findings_by_group(found: StudyResults, column: str) -> tuple[pd.DataFrame, tuple[Arm, ...]]:
+    """The findings by "method", or by a column of the decoded table (`cfcore.reports.tables.findings_by`)."""
+    decoded = found.decoded.assign(method=found.decoded["arm"].map(found.methods))
+    # A stream of its own for each grouping, after those of the tables.
+    rng = np.random.default_rng([found.study.seed, 100, *column.encode()])
+    return findings_by(decoded, found.study.protocol.findings, column, rng)
+
+
+def _methods(workspace: Workspace, study: StudyView) -> dict[str, str]:
+    runs = {arm.key: arm.run or study.run_id for arm in study.protocol.arms}
+    with workspace.session() as session:
+        engines = dict(session.execute(sa.select(Run.id, Run.engine)).tuples().all())
+    return {arm: engine for arm, run in runs.items() if run is not None and (engine := engines.get(run))}
 
 
 def _answers(rows: list[dict[str, Any]], questions: Sequence[Question]) -> Iterator[dict[str, Any]]:

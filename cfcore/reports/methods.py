@@ -52,7 +52,7 @@ def methods_text(protocol: Protocol, facts: StudyFacts) -> list[Paragraph]:
 
 def _question(protocol: Protocol) -> str:
     plan = protocol.analysis
-    return plan.question if plan else ""
+    return direction_name(plan.question) if plan else ""
 
 
 def _images(protocol: Protocol, facts: StudyFacts) -> str:

@@ -83,7 +83,6 @@ def spss_syntax(protocol: Protocol) -> str:
         "* Encoding: UTF-8.",
         "* Reads the long table of a cfreader study; run it in the folder of the table.",
         f"* Study: {_one_line(protocol.title).rstrip('.')}.",
-        "SET UNICODE=ON.",
         "GET DATA",
         "  /TYPE=TXT",
         f'  /FILE="{CSV}"',

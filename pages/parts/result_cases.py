@@ -7,7 +7,7 @@ import streamlit as st
 from cfcore.wording import direction_name, duration
 from pages.parts import layout
 from pages.parts.study_pairs import pair_panel
-from services.results import Case, StudyResults
+from services.results import Case, CaseReading, StudyResults
 
 MARKS = {
     "appears": ("appears", "locked"),
@@ -22,6 +22,7 @@ MARKS = {
 def cases_tab(found: StudyResults) -> None:
     """One case at a time, filtered by arm or by a finding that somebody saw appear."""
     arms = {"": "all arms"} | {arm.key: direction_name(arm.name) for arm in found.study.protocol.arms}
+    arms |= {c.kind: c.name for c in found.study.protocol.controls}
     labels = {"": "any"} | {finding.key: finding.label for finding in found.study.protocol.findings}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         arm = st.selectbox("Arm", list(arms), format_func=arms.__getitem__, width=200)
@@ -42,9 +43,15 @@ def appears(case: Case, finding: str) -> bool:
     return not finding or any(reading.seen.get(finding) == "appears" for reading in case.readings)
 
 
+def head(reading: CaseReading) -> str:
+    """The reader's label, and what sets the reading apart."""
+    marks = [word for word, here in (("simulated", reading.simulated), ("repeat", reading.purpose == "repeat")) if here]
+    return f"{reading.reader} ({', '.join(marks)})" if marks else reading.reader
+
+
 def answers(found: StudyResults, case: Case) -> None:
     """Findings and ratings (rows) by readers (columns), decoded."""
-    readers = [reading.reader + (" (simulated)" if reading.simulated else "") for reading in case.readings]
+    readers = [head(reading) for reading in case.readings]
     rows = []
     for finding in found.study.protocol.findings:
         marks = [MARKS[reading.seen.get(finding.key, "no answer")] for reading in case.readings]

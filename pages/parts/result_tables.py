@@ -7,14 +7,17 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from cfcore.reports.charts import difference_forest, majority_table, prevalence_slopes
 from cfcore.reports.colours import css, shade
-from cfcore.reports.figures import agreement_forest, time_per_case
+from cfcore.reports.figures import COEFFICIENT_NAMES, agreement_forest
 from cfcore.reports.numbers import decimal, number, percent, spread, with_spread
-from cfcore.wording import counted, direction_name, duration
+from cfcore.reports.tables import GROUPS
+from cfcore.wording import counted, direction_name
 from pages.parts import layout
 from pages.parts.heat import heat_table
 from pages.parts.result_truth import study_truth
-from services.results import StudyResults
+from pages.parts.result_views import TERMS, chart, plain_table, svg_download
+from services.results import StudyResults, findings_by_group
 
 
 def arms_of(found: StudyResults) -> list[tuple[str, str]]:
@@ -32,47 +35,101 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
 
 
-def _cells(table: pd.DataFrame, row: str, column: str) -> dict[tuple[str, str], dict[str, Any]]:
+def cells_by(table: pd.DataFrame, row: str, column: str) -> dict[tuple[str, str], dict[str, Any]]:
+    """(row, column) -> the record that stands there."""
     return {(record[row], record[column]): record for record in records(table)}
 
 
+VIEWS = {
+    "shares": "Shares",
+    "table-2": "Table 2",
+    "difference": "Differences",
+    "slopes": "Slopes",
+}
+CAPTIONS = {
+    "shares": (
+        "Share of readings, 95 % interval (bootstrap over patients, these readers). Tick: seen by the majority of "
+        "readers "
+        "in the majority of cases. Fainter and dashed where readers disagree (AC1 below 0.4). Bold: main findings. "
+        "“Appears”: in the counterfactual and not in the original, after sides A and B are decoded."
+    ),
+    "table-2": (
+        "As the paper’s Table 2: a tick where the majority of readers saw the finding in the majority of cases; the "
+        "darker, "
+        "the higher the raw agreement (below the tick, with the number of readings)."
+    ),
+    "difference": (
+        "Prevalence in counterfactuals minus prevalence in originals, as seen in pairs, 95 % interval (bootstrap over "
+        "patients). Right of 0: the finding is brought in, left: it is taken away."
+    ),
+    "slopes": "Prevalence as seen in pairs, in originals and in their counterfactuals.",
+}
+
+
 def findings_tab(found: StudyResults) -> None:
-    """Table 2 with intervals, the forest of AC1, and every number behind them."""
-    cells = _cells(found.findings, "finding", "arm")
+    """What appears under which arm (or in which class of images), the agreement, and every number behind it."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        view = st.segmented_control(
+            "Show", list(VIEWS), default="shares", format_func=VIEWS.__getitem__, required=True, key="findings-view"
+        )
+        table, columns, heads = grouped(found)
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        st.subheader("Finding appears in the counterfactual", anchor=False, help=TERMS["prevalence"])
+        if view == "shares":
+            shares(found, table, columns, heads)
+        else:
+            figure = {"table-2": majority_table, "difference": difference_forest, "slopes": prevalence_slopes}[view](
+                table
+            )
+            chart(figure, f"findings-{view}", VIEWS[view])
+            svg_download(found, figure, view, VIEWS[view])
+        st.caption(CAPTIONS[view])
+    with right:
+        names = {key: name for key, name in COEFFICIENT_NAMES.items() if key != "raw_agreement"}
+        st.subheader("Agreement", anchor=False, help=TERMS["AC1"])
+        coefficient = st.selectbox("Coefficient", list(names), format_func=names.__getitem__, index=0, width=220)
+        forest = agreement_forest(table, coefficient)
+        chart(forest, "forest", f"{names[coefficient]} with interval per finding and arm")
+        svg_download(found, forest, "agreement", names[coefficient])
+    with st.expander("All numbers", icon=":material/table_rows:"):
+        all_numbers(table)
+    study_truth(found)
+
+
+def grouped(found: StudyResults) -> tuple[pd.DataFrame, list[tuple[str, str]], dict[str, str]]:
+    """The findings by what is chosen: the table, its columns (key, name), and a small line below each name."""
+    ways = {"arm": "arm"} | {
+        column: name for column, name in GROUPS.items() if column != "pair" and found.decoded[column].nunique() > 1
+    }
+    if len(set(found.methods.values())) > 1:
+        ways["method"] = "method"
+    by = "arm"
+    if len(ways) > 1:
+        by = st.segmented_control("By", list(ways), default="arm", format_func=ways.__getitem__, required=True) or "arm"
+    if by == "arm":
+        flips = {
+            arm: f"{sum(p.flipped for p in own)} of {len(own)} flipped"
+            for arm, _ in arms_of(found)
+            if (own := [pair for pair in found.study.pairs if pair.arm == arm])
+        }
+        return found.findings.assign(arm_name=found.findings["arm"].map(dict(arms_of(found)))), arms_of(found), flips
+    words = {"true": "flipped", "false": "did not flip"} if by == "flipped" else {}
+    table, groups = findings_by_group(found, by)
+    columns = [(group.key, words.get(group.key.casefold(), group.name)) for group in groups]
+    return table.assign(arm_name=table["arm"].map(dict(columns))), columns, {}
+
+
+def shares(found: StudyResults, table: pd.DataFrame, columns: list[tuple[str, str]], heads: dict[str, str]) -> None:
+    cells = cells_by(table, "finding", "arm")
     for record in cells.values():
         record["majority"] = bool(record["majority"]) if number(record["majority"]) is not None else None
         record["title"] = (
-            f"{record['label']}, {direction_name(record['arm_name'])}: {counted(record['readings'], 'reading')} of "
+            f"{record['label']}, {record['arm_name']}: {counted(record['readings'], 'reading')} of "
             f"{counted(record['pairs'], 'pair')}, AC1 {with_spread(record, 'ac1')}, cannot assess {record['cannot']}"
         )
-    flips = {
-        arm: f"{sum(p.flipped for p in own)} of {len(own)} flipped"
-        for arm, _ in arms_of(found)
-        if (own := [pair for pair in found.study.pairs if pair.arm == arm])
-    }
     main = [finding.key for finding in found.study.protocol.findings if finding.kind == "main"]
-    left, right = st.columns([3, 2], gap="large")
-    with left:
-        st.subheader("Finding appears in the counterfactual", anchor=False)
-        table = heat_table(findings_of(found), arms_of(found), flips, main, lambda f, a: cells.get((f, a)))
-        layout.html(table)
-        st.caption(
-            "Share of readings, 95 % interval (bootstrap over patients, these readers). Tick: seen by the majority of "
-            "readers in the majority of cases. Fainter and dashed where readers disagree (AC1 below 0.4). Bold: main "
-            "findings. “Appears”: in the counterfactual and not in the original, after sides A and B are decoded."
-        )
-    with right:
-        st.subheader("Agreement (Gwet AC1)", anchor=False)
-        st.plotly_chart(
-            agreement_forest(found.findings.assign(arm_name=found.findings["arm"].map(dict(arms_of(found))))),
-            config={"displayModeBar": False},
-            theme=None,
-            key="forest",
-            alt="Gwet AC1 with interval per finding and arm",
-        )
-    with st.expander("All numbers", icon=":material/table_rows:"):
-        all_numbers(found.findings.assign(arm_name=found.findings["arm"].map(dict(arms_of(found)))))
-    study_truth(found)
+    layout.html(heat_table(findings_of(found), columns, heads, main, lambda f, a: cells.get((f, a))))
 
 
 def all_numbers(table: pd.DataFrame) -> None:
@@ -117,7 +174,7 @@ def _stacked(record: dict[str, Any], name: str, *, share: bool = False) -> layou
 
 def ratings_tab(found: StudyResults) -> None:
     """How the ratings spread in each arm and how far they agree."""
-    if not found.study.protocol.ratings:
+    if not found.study.protocol.ratings and not found.tables.questions:
         layout.empty("No ratings", "This study asked for findings only.")
         return
     for rating in found.study.protocol.ratings:
@@ -145,7 +202,12 @@ def ratings_tab(found: StudyResults) -> None:
             numbers=(1, 3, 4, 5, 6, 7, 8),
         )
         st.space("small")
-    st.caption("AC2 with quadratic weights. Intervals 95 %: bootstrap over patients; ICC from F.")
+    if found.study.protocol.ratings:
+        st.caption("AC2 with quadratic weights. Intervals 95 %: bootstrap over patients; ICC from F.")
+    for question in found.study.protocol.questions:
+        if question.key in found.tables.questions:
+            st.subheader(question.text, anchor=False)
+            plain_table(found.tables.questions[question.key], drop=("arm",))
 
 
 def _bar(shares: list[float]) -> str:
@@ -159,51 +221,4 @@ def _bar(shares: list[float]) -> str:
     return (
         f'<div title="{title}" role="img" aria-label="{title}" style="display:flex;width:16rem;height:1rem;'
         f'border-radius:4px;overflow:hidden;border:1px solid #d9dee6">{parts}</div>'
-    )
-
-
-def readers_tab(found: StudyResults) -> None:
-    """Each reader's work, and what each saw under one arm."""
-    views = {reader.label: reader for reader in found.study.readers}
-    rows = []
-    for record in records(found.readers):
-        reader = views[record["reader"]]
-        first = number(record["first_side"])
-        rows.append(
-            (
-                reader.label + (" (simulated)" if reader.simulated else ""),
-                reader.display_name,
-                f"{record['done']} of {record['planned']}",
-                duration(number(record["median_seconds"])),
-                str(record["cannot"]),
-                str(record["missing"]),
-                percent(first),
-            )
-        )
-    layout.table(
-        ["Reader", "Name", "Cases", "Median time", "Cannot assess", "No answer", "One-sided answers on A"],
-        rows,
-        numbers=range(2, 7),
-    )
-    st.caption("One-sided answers on A: far from 50 % shows a side bias. Names stay out of exports and report.")
-    st.space("small")
-    arms = dict(arms_of(found))
-    arm = st.segmented_control(
-        "What each reader saw under", list(arms), default=next(iter(arms)), format_func=arms.__getitem__, required=True
-    )
-    own = found.per_reader[found.per_reader["arm"] == arm] if len(found.per_reader) else found.per_reader
-    cells = _cells(own, "finding", "reader") if len(own) else {}
-    main = [finding.key for finding in found.study.protocol.findings if finding.kind == "main"]
-    readers = [(label, label) for label in views]
-    names = {label: "simulated" if reader.simulated else "" for label, reader in views.items()}
-    table = heat_table(findings_of(found), readers, names, main, lambda f, r: cells.get((f, r)))
-    layout.html(table)
-    st.caption("Share of the reader's cases in which the finding appears, 95 % interval (Wilson).")
-    st.subheader("Time per case", anchor=False)
-    st.plotly_chart(
-        time_per_case(found.decoded),
-        config={"displayModeBar": False},
-        theme=None,
-        key="times",
-        alt="Seconds of each case in the order in which each reader saw them",
     )

@@ -39,6 +39,7 @@ def report_content(workspace: Workspace, found: StudyResults, *, pictures: bool 
         limitations=limitations(found),
         interim=found.interim,
         true_factors=truth.effects if truth else (),
+        true_findings=(truth.findings if truth else None) or {},
         tables=tables,
         facts=facts,
         decoded=found.decoded,

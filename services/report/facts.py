@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from cfcore.reports.facts import LookFacts, ReaderFacts, StudyFacts
+from cfcore.wording import direction_name
 from db.models import (
     Dataset,
     Image,
@@ -73,7 +74,7 @@ def study_facts(workspace: Workspace, found: StudyResults) -> StudyFacts:
         target=str(run.settings.get("target", "")) if run else "",
         split=str(rule.get("split", "")),
         selection=f"only images that the classifier calls {rule['predicted']}" if rule.get("predicted") else "",
-        flow=[(f"excluded: {box.text}" if box.aside else box.text, box.n) for box in study.flow],
+        flow=[(direction_name(f"excluded: {box.text}" if box.aside else box.text), box.n) for box in study.flow],
         readers=readers,
         first_reading=_day(first),
         last_reading=_day(last),
