@@ -248,7 +248,7 @@ def moves_an_image(engine: str, config: dict[str, Any], generator_card: dict[str
     of a convolution; the channels of a resolution enter its last one and, but for the highest, the next one's first.
     """
     if engine == "eigenfind":
-        return int(config.get("scan", 20)) * 2
+        return int(config.get("prerank") or 2 * config.get("scan", 20))
     shape = generator_card.get("config", {})
     widths = {int(side): int(n) for side, n in shape.get("channels", {}).items()}
     sides = sorted(side for side in widths if side <= int(shape.get("size", 0)))

@@ -129,7 +129,57 @@ def eigenfind_settings() -> dict[str, Any]:
             "the style activations.",
         )
     consistent = st.checkbox("Drop eigenvectors whose two signs both raise the logit")
-    return {"scan": int(scan), "k": int(k), "degree": float(degree), "basis": basis, "consistent": consistent}
+    config = {"scan": int(scan), "k": int(k), "degree": float(degree), "basis": basis, "consistent": consistent}
+    if not advanced("Off: every direction is measured on every image, with the encoder's code."):
+        return config
+    with st.container(horizontal=True):
+        race = st.number_input(
+            "race",
+            0.0,
+            10.0,
+            0.0,
+            0.5,
+            help="Stop measuring a direction once it lies so many standard errors below the k-th best. 3 keeps the "
+            "same directions in nearly every search and saves more than half of the time. 0: measure all.",
+        )
+        prerank = st.number_input(
+            "prerank",
+            0,
+            2 * int(scan),
+            0,
+            help="Measure only so many pairs: those with the largest first-order effect, by one backward pass an "
+            "image. At degree 10 this loses good directions; race seldom does. 0: measure all.",
+        )
+        halving = st.number_input(
+            "halving",
+            0,
+            4,
+            0,
+            help="Successive halving: after each further eighth of the images the worse half of the directions is "
+            "dropped, so many times. Without race. 0: none.",
+        )
+    short = {"race": float(race), "prerank": int(prerank), "halving": int(halving)}
+    return config | short | {"refine": refinement()}
+
+
+def advanced(told: str) -> bool:
+    return st.toggle("Short cuts and refinement", help=told)
+
+
+def refinement() -> int:
+    """Steps by which an image's code is refined."""
+    return int(
+        st.number_input(
+            "refine, steps",
+            0,
+            1000,
+            0,
+            10,
+            help="So many optimiser steps bring each image's code closer to the image (every layer its own) before it "
+            "is searched and explained: sharper reconstructions, a second or two an image for 60 steps. 0: the "
+            "encoder's code.",
+        )
+    )
 
 
 def attfind_settings() -> dict[str, Any]:
@@ -159,7 +209,8 @@ def attfind_settings() -> dict[str, Any]:
             help="subset: pairs are added, the most helpful first, until the image flips (at most 10). independent: "
             "the first kept pair that flips it alone; few single coordinates do.",
         )
-    return {"k": int(k), "degree": float(degree), "selection": selection, "verified": float(verified) / 100}
+    config = {"k": int(k), "degree": float(degree), "selection": selection, "verified": float(verified) / 100}
+    return config | ({"refine": refinement()} if advanced("Off: the encoder's code is explained.") else {})
 
 
 ENGINE_FORMS = {"eigenfind": eigenfind_settings, "attfind": attfind_settings}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from . import bench, data, models, own, reproduce, server
+from . import bench, data, explain, models, own, reproduce, server
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 train = typer.Typer(no_args_is_help=True, help="Train a classifier or a generator.")
@@ -36,7 +36,8 @@ train.command("classifier")(models.train_classifier)
 train.command("stylex")(models.train_stylex)
 evaluate.command("classifier")(models.evaluate_classifier)
 evaluate.command("stylex")(models.evaluate_stylex)
-app.command("eigenfind")(models.eigenfind)
+app.command("eigenfind")(explain.eigenfind)
+app.command("attfind")(explain.attfind)
 app.command("demo")(server.demo)
 app.command("serve")(server.serve)
 

@@ -1,14 +1,12 @@
-"""Commands that train, evaluate and search."""
+"""Commands that train and evaluate."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from cfcore.rendering import DEFAULT_RENDERING, RENDERINGS
 from services.workspace import Workspace, open_workspace
 
 from .output import Cached, JsonOption, Quick, WorkspaceOption, plain_errors, say, terminal_progress
@@ -23,7 +21,10 @@ Patience = Annotated[
 TensorBoard = Annotated[bool, typer.Option("--tensorboard", help="Write the losses for TensorBoard, too.")]
 
 
-def _run(workspace: Any, kind: str, name: str, settings: dict[str, Any], seed: int, as_json: bool, **ids: Any) -> Any:
+def run_to_end(
+    workspace: Any, kind: str, name: str, settings: dict[str, Any], seed: int, as_json: bool, **ids: Any
+) -> Any:
+    """Queue a run, do it here with a progress bar, and give its view."""
     from services.foreground import finish_run
     from services.runs import start_run
 
@@ -68,7 +69,7 @@ def train_classifier(
         "patience": patience,
         "tensorboard": tensorboard,
     }
-    view = _run(
+    view = run_to_end(
         opened,
         "train classifier",
         name or f"{positive}, DenseNet-121",
@@ -116,7 +117,7 @@ def train_stylex(
     from services.datasets import dataset_named
     from services.models import model_named
 
-    opened = _with_shipped(workspace)
+    opened = with_shipped(workspace)
     begin = model_named(opened, start_from, "stylex").id if start_from else None
     settings = {
         "iterations": iterations,
@@ -131,7 +132,7 @@ def train_stylex(
         "patience": patience,
         "tensorboard": tensorboard,
     }
-    view = _run(
+    view = run_to_end(
         opened,
         "train stylex",
         name or f"{classifier}, StylEx",
@@ -177,7 +178,7 @@ def evaluate_classifier(
     from services.evaluation import Request
     from services.evaluation import evaluate_classifier as evaluate
 
-    result = evaluate(_with_shipped(workspace), Request(classifier, dataset, split, quick), from_store=cached)
+    result = evaluate(with_shipped(workspace), Request(classifier, dataset, split, quick), from_store=cached)
     figures = result["figures"]
     text = f"AUC {figures['auc']:.3f} ({figures['auc_low']:.3f} to {figures['auc_high']:.3f}), n = {figures['n']:.0f}"
     say(result, json, text)
@@ -197,64 +198,14 @@ def evaluate_stylex(
     from services.evaluation import Request
     from services.evaluation import evaluate_stylex as evaluate
 
-    result = evaluate(_with_shipped(workspace), Request(generator, dataset, split, quick), from_store=cached)
+    result = evaluate(with_shipped(workspace), Request(generator, dataset, split, quick), from_store=cached)
     say(result, json, ", ".join(f"{key} {value:.4g}" for key, value in result["figures"].items()))
 
 
-def _with_shipped(folder: Path | None) -> Workspace:
+def with_shipped(folder: Path | None) -> Workspace:
     """The workspace, with the shipped models entered: they can be measured without the demo."""
     from services.models import register_shipped
 
     opened = open_workspace(folder)
     register_shipped(opened)
     return opened
-
-
-@plain_errors
-def eigenfind(
-    dataset: Dataset,
-    classifier: Annotated[str, typer.Option(help="Name of the classifier.")],
-    generator: Annotated[str, typer.Option(help="Name of the StylEx generator trained with it.")],
-    target: Annotated[str, typer.Option(help="Class to move to.")],
-    n: Annotated[int, typer.Option(help="Images to explain.")] = 30,
-    split: str = "test",
-    fit_split: Annotated[str, typer.Option(help="Split on which the directions are ranked.")] = "val",
-    fit_n: int = 32,
-    scan: int = 20,
-    k: int = 8,
-    degree: float = 10.0,
-    basis: str = "sefa",
-    rendering: Annotated[str, typer.Option(help=f"{', '.join(RENDERINGS)}.")] = DEFAULT_RENDERING,
-    seed: int = 0,
-    workspace: WorkspaceOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Rank the eigenvectors that change the classifier's mind, and explain images with them."""
-    from services.datasets import dataset_named
-    from services.models import model_named
-
-    opened = _with_shipped(workspace)
-    settings = {
-        "engine": "eigenfind",
-        "target": target,
-        "images": {"split": split, "n": n, "seed": seed},
-        "fit_split": fit_split,
-        "fit_n": fit_n,
-        "rendering": rendering,
-        "config": {"scan": scan, "k": k, "degree": degree, "basis": basis},
-    }
-    view = _run(
-        opened,
-        "explain",
-        f"EigenFind, {target}",
-        settings,
-        seed,
-        json,
-        dataset_id=dataset_named(opened, dataset).id,
-        classifier_id=model_named(opened, classifier, "classifier").id,
-        generator_id=model_named(opened, generator, "stylex").id,
-    )
-    rows = [f"{d.name:>6}  {d.mean_change:+7.3f} logits  {d.explained:6.1%} flipped" for d in view.directions if d.kept]
-    text = "\n".join([*rows, f"explained {view.result['explained']:.1%} of {view.result['n']:.0f} images"])
-    directions = [asdict(d) for d in view.directions]
-    say({"run": view.id, "directions": directions} | view.result, json, text)

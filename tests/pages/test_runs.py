@@ -112,6 +112,22 @@ def test_the_form_starts_what_it_says(workspace: Workspace, monkeypatch: pytest.
     assert "My search" in text_of(page)
 
 
+def test_short_cuts_and_refinement_are_off_unless_asked_for(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_generator(workspace, shift_engine.scene(workspace)["classifier"])
+    page = app(monkeypatch, "runs")
+    press(page, "New run")
+    assert not {"race", "prerank", "refine, steps"} & {field.label for field in page.number_input}
+    in_form(page, "toggle", "Short cuts and refinement", True)
+    for label, value in (("race", 3.0), ("refine, steps", 30)):
+        in_form(page, "number_input", label, value)
+    in_form(page, "button", "Start")
+    assert not page.exception
+    config = list_runs(workspace)[0].settings["config"]
+    assert (config["race"], config["refine"], config["prerank"], config["halving"]) == (3.0, 30, 0, 0)
+
+
 def test_the_form_promises_no_more_images_than_there_are(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     ids = shift_engine.scene(workspace)
     add_generator(workspace, ids["classifier"])

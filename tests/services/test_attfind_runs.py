@@ -152,6 +152,7 @@ def test_the_search_is_announced_by_its_size() -> None:
     assert moves_an_image("attfind", {"verified": 1.0}, card) == 2864
     assert moves_an_image("attfind", {"verified": 0.05}, card) == 144
     assert moves_an_image("eigenfind", {"scan": 20}, card) == 40
+    assert moves_an_image("eigenfind", {"scan": 20, "prerank": 12}, card) == 12
     from cfcore.generators.stylex import StylEx, StylExConfig
 
     model = StylEx(StylExConfig(size=64))
