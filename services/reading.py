@@ -24,6 +24,7 @@ from db.events import record
 from db.models import Pair, Reading, Study, StudyReader, Trial, now
 from services import reader_profiles
 from services.answers import asked_of, checked, is_complete, occasion_of
+from services.pixel_cache import PixelCache
 from services.sittings import CheckRefused, add_check, check_needed
 from services.study_design.clock import note_clock
 from services.study_design.opening import why_closed
@@ -33,6 +34,7 @@ from services.workspace import Workspace, sha256
 
 SIDES = ("A", "B")
 MOST_SECONDS = 7 * 24 * 3600.0
+_decoded = PixelCache()
 
 
 class ReadingRefused(ValueError):
@@ -287,10 +289,14 @@ def raw_pixels(workspace: Workspace, file_key: str, width: int, height: int, max
     One byte a pixel where white is at most 255, else two, whatever the depth of the stored file: so both sides of
     a pair have the same length. Raises ValueError where the file has another size than the pair.
     """
-    values = decode_png(workspace.get(file_key))
-    if values.shape != (height, width):
-        raise ValueError(f"a stored picture has {values.shape} pixels (rows, columns), not {(height, width)}")
-    return values.astype("<u1" if max_value <= 255 else "<u2").tobytes()
+
+    def decoded() -> bytes:
+        values = decode_png(workspace.get(file_key))
+        if values.shape != (height, width):
+            raise ValueError(f"a stored picture has {values.shape} pixels (rows, columns), not {(height, width)}")
+        return values.astype("<u1" if max_value <= 255 else "<u2").tobytes()
+
+    return _decoded.get((workspace.folder, file_key, width, height, max_value <= 255), decoded)
 
 
 def pixels(workspace: Workspace, account_id: int, session_id: int, token: str, side: str) -> bytes:

@@ -65,7 +65,7 @@ class Extent:
     typing: float = 0.15
 
 
-QUICK = Extent(cases=4, size=512, look=0.8, typing=0.08)
+QUICK = Extent(cases=3, size=512, look=0.5, typing=0.05)
 READERS = (1, 10)
 
 

@@ -23,6 +23,7 @@ PARTS = (
         "keys",
         "check",
         "loading",
+        "practice",
         "room",
         "door",
     ),

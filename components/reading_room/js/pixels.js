@@ -27,6 +27,8 @@ async function ask(url, options = {}) {
   return body;
 }
 
+const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
+
 /** Gray values of one side, row by row; little-endian on the wire. */
 async function fetchValues(url, { width, height, bytes }) {
   const response = await fetch(url, { cache: "no-store", credentials: "same-origin" });
@@ -34,6 +36,7 @@ async function fetchValues(url, { width, height, bytes }) {
   const buffer = await response.arrayBuffer();
   if (buffer.byteLength !== width * height * bytes) throw new TypeError("image cut short");
   if (bytes === 1) return new Uint8Array(buffer);
+  if (LITTLE_ENDIAN) return new Uint16Array(buffer);
   const view = new DataView(buffer);
   const values = new Uint16Array(width * height);
   for (let i = 0; i < values.length; i++) values[i] = view.getUint16(2 * i, true);

@@ -23,6 +23,8 @@ function makeRoom(root, place, info, doors) {
   let stopped = false;
   let finished = null;
   let measuring = false;
+  let practising = null; // the practice case on the screen, as the server tells it
+  let practiceTimer = 0;
 
   const log = (place.rehearsal || place.chair ? makeNoLog : makeViewingLog)();
   const time = makeReadingClock(viewing.idle_seconds, viewing.break_minutes);
@@ -33,6 +35,7 @@ function makeRoom(root, place, info, doors) {
   };
   const tools = makeToolbar(viewing, act);
   const viewer = makeViewer(viewing, { changed: tools.update, note: log.note });
+  const practice = makePractice();
   const measure = makeMeasure({ done: () => (log.note("measure"), send()), redraw: viewer.redraw });
   viewer.addLayer(measure.layer);
 
@@ -64,6 +67,8 @@ function makeRoom(root, place, info, doors) {
       const one = info.cases.find((c) => c.token === token);
       // An echo of an earlier state says nothing about the newer one that still waits.
       if (one && !outbox.waitingFor(token)) one.state = echo.complete ? "complete" : "started";
+      if (echo.feedback) practice.tell(token, echo.feedback);
+      if (echo.feedback && shown?.token === token) practice.show(practising);
       showProgress();
     },
     onConflict: settleConflict,
@@ -229,7 +234,7 @@ function makeRoom(root, place, info, doors) {
     asked = form;
     questions?.stop();
     questions = makeQuestions(one.questions, { onAnswer: () => send(), onComment: later, viewer });
-    side.replaceChildren(questions.root);
+    side.replaceChildren(practice.root, questions.root);
   }
 
   function present({ one, values, presets, sheet }) {
@@ -239,6 +244,8 @@ function makeRoom(root, place, info, doors) {
     const best = unsent || (known && known.sequence > one.sequence ? known : one);
     const state = { answers: { ...EMPTY, ...(best.answers || {}) }, measures: withoutRatio(best.measures) };
     shown = { token: one.token, sequence: Math.max(best.sequence, one.sequence), open: one.open, state };
+    practising = one.feedback ? one : null;
+    practice.show(one);
     time.start(best);
     tools.root.hidden = !values;
     if (values) viewer.show(one.pixels, values, presets, sheet);
@@ -315,10 +322,20 @@ function makeRoom(root, place, info, doors) {
     if (!shown) return;
     flushComment();
     if (shown.open && questions.pointOut()) return;
+    if (practising && shown.open && !practised()) return;
     if (at + 1 < info.total) return void go(at + 1);
     const open = info.cases.findIndex((c) => c.state !== "complete");
     if (shown.open && open >= 0) go(open);
     else showEnd();
+  }
+
+  /** A practice case is left once its answer has been saved and what was right has been on the screen. */
+  function practised() {
+    const mine = visit;
+    clearTimeout(practiceTimer);
+    if (!outbox.waitingFor(shown.token)) return !practice.hold(shown.token);
+    practiceTimer = setTimeout(() => mine === visit && shown && forward(), 150);
+    return false;
   }
 
   function showEnd() {
