@@ -64,6 +64,16 @@ def bench_attfind(
 
 
 @plain_errors
+def bench_refinement(
+    quick: Quick = False, cached: Cached = False, workspace: WorkspaceOption = None, json: JsonOption = False
+) -> None:
+    """Codes refined per image against the encoder's: reconstruction, class kept, flips (needs no workspace)."""
+    from services.refinement_bench import bench_refinement as bench
+
+    say_figures(bench(quick, from_store=cached, progress=terminal_progress(json)), json)
+
+
+@plain_errors
 def bench_transfer(
     quick: Quick = False,
     cached: Cached = False,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from . import bench, data, explain, models, own, reproduce, server
+from . import agreement, bench, data, explain, models, own, reproduce, server
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 train = typer.Typer(no_args_is_help=True, help="Train a classifier or a generator.")
@@ -24,6 +24,7 @@ app.command("list")(data.list_command)
 benches.command("phantom")(bench.bench_phantom)
 benches.command("eigenfind")(bench.bench_eigenfind)
 benches.command("stylex")(bench.bench_stylex)
+benches.command("refinement")(bench.bench_refinement)
 benches.command("transfer")(bench.bench_transfer)
 benches.command("attfind")(bench.bench_attfind)
 benches.command("agreement")(bench.bench_agreement)
@@ -38,6 +39,7 @@ evaluate.command("classifier")(models.evaluate_classifier)
 evaluate.command("stylex")(models.evaluate_stylex)
 app.command("eigenfind")(explain.eigenfind)
 app.command("attfind")(explain.attfind)
+app.command("agreement")(agreement.agreement)
 app.command("demo")(server.demo)
 app.command("serve")(server.serve)
 

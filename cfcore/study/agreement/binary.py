@@ -4,7 +4,7 @@ The bootstrap is one matrix product: resamples x cases times cases x sufficient 
 the functions of one table (`gwet_ac`, `fleiss_kappa`, ...), which say what each means and where it is published.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import combinations, product
 
 import numpy as np
@@ -83,7 +83,8 @@ def _statistics(codes: Codes) -> Array:
 def _sums(weights: Array, statistics: Array, outcomes: int, readers: int) -> Sums:
     total = (weights @ statistics).reshape(len(weights), outcomes, _SINGLE + 2 * readers)
     per_reader = total[:, :, _SINGLE:]
-    return Sums(*[total[:, :, i] for i in range(_SINGLE)], per_reader[:, :, :readers], per_reader[:, :, readers:])
+    single = {field.name: total[:, :, i] for i, field in enumerate(fields(Sums)[:_SINGLE])}
+    return Sums(**single, chosen=per_reader[:, :, :readers], seen=per_reader[:, :, readers:])
 
 
 def _observed_and_chance(s: Sums, takes_part: NDArray[np.bool_]) -> dict[str, tuple[Array, Array]]:

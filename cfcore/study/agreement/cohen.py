@@ -37,23 +37,25 @@ def cohen_kappa(
     q = len(table.categories)
     one, two = table.codes.T
     both = (one >= 0) & (two >= 0)
-    cells = np.zeros((len(one), q * q))
-    cells[np.flatnonzero(both), one[both] * q + two[both]] = 1.0
+    chosen = np.zeros((2, len(one), q))
+    chosen[0, np.flatnonzero(both), one[both]] = 1.0
+    chosen[1, np.flatnonzero(both), two[both]] = 1.0
+    alike = np.where(both, matrix[one, two] if q else 0.0, 0.0)
 
-    def joint(w: Array) -> Array:
-        counts = w @ cells
-        return ratio(counts, counts.sum(axis=1, keepdims=True)).reshape(-1, q, q)
+    def marginals(w: Array) -> tuple[Array, Array]:
+        n = (w @ both.astype(float))[:, None]
+        return ratio(w @ chosen[0], n), ratio(w @ chosen[1], n)
 
     def parts(w: Array) -> tuple[Array, Array]:
-        p = joint(w)
-        return np.sum(p * matrix, axis=(1, 2)), np.einsum("bk,kl,bl->b", p.sum(2), matrix, p.sum(1))
+        rows, columns = marginals(w)
+        return ratio(w @ alike, w @ both.astype(float)), np.sum((rows @ matrix) * columns, axis=1)
 
     def influence() -> Array:
-        p = joint(np.ones((1, len(one))))[0]
-        rows, columns = p.sum(axis=1), p.sum(axis=0)
-        pa, pe = float(np.sum(p * matrix)), float(rows @ matrix @ columns)
+        ones = np.ones((1, len(one)))
+        rows, columns = (p[0] for p in marginals(ones))
+        pa, pe = (float(x[0]) for x in parts(ones))
         kappa = (pa - pe) / (1 - pe)
-        own = (matrix[one[both], two[both]] - pe) / (1 - pe)
+        own = (alike[both] - pe) / (1 - pe)
         chance = ((matrix @ columns)[one[both]] + (rows @ matrix)[two[both]]) / 2
         return own - 2 * (1 - kappa) * (chance - pe) / (1 - pe)
 

@@ -55,18 +55,25 @@ def krippendorff_alpha(
     r = table.per_case
     several = r >= 2
     counts = np.where(several[:, None], table.counts, 0)
-    pairs = counts[:, :, None] * counts[:, None, :] - counts[:, :, None] * np.eye(q)
-    coincidences = (pairs / np.where(several, r - 1, 1)[:, None, None]).reshape(len(r), q * q)
+    less = np.where(several, r - 1, 1)
+
+    def disagreement(w: Array, delta: Array) -> tuple[Array, Array]:
+        """Observed and expected, for one (q, q) difference; no coincidence matrix, which grows with q squared."""
+        # Scaled to at most 1, which leaves alpha as it is and makes 1 - disagreement a share.
+        delta = ratio(delta, delta.max(keepdims=True)) if q > 1 else delta
+        totals = w @ counts
+        n = totals.sum(axis=1)
+        got = ratio(w @ (np.sum(counts * (counts @ delta), axis=1) / less), n)
+        return got, ratio(np.sum((totals @ delta) * totals, axis=1), n * (n - 1))
 
     def parts(w: Array) -> tuple[Array, Array]:
-        o = (w @ coincidences).reshape(-1, q, q)
-        totals = o.sum(axis=2)
-        n = totals.sum(axis=1)
-        delta = _difference(metric, table.categories, totals)
-        # Scaled to at most 1, which leaves alpha as it is and makes 1 - disagreement a share.
-        delta = ratio(delta, delta.max(axis=(1, 2), keepdims=True)) if q > 1 else delta
-        got = ratio(np.sum(o * delta, axis=(1, 2)), n)
-        expected = ratio(np.sum(totals[:, :, None] * totals[:, None, :] * delta, axis=(1, 2)), n * (n - 1))
+        if metric == "ordinal":
+            # The difference follows from how often each category is used, so it changes with the resample.
+            totals = w @ counts
+            each = [disagreement(w[[i]], _difference(metric, table.categories, totals[[i]])[0]) for i in range(len(w))]
+            got, expected = (np.concatenate(x) for x in zip(*each, strict=True))
+        else:
+            got, expected = disagreement(w, _difference(metric, table.categories, counts)[0])
         return 1 - got, 1 - expected
 
     def influence() -> Array:

@@ -8,7 +8,7 @@ import numpy as np
 
 from cfcore.study.resampling import Array
 
-Weights = Literal["identity", "linear", "quadratic", "ordinal"]
+Weights = Literal["identity", "linear", "quadratic", "ordinal", "ratio"]
 
 
 def scores(categories: Sequence[Any]) -> Array:
@@ -22,8 +22,9 @@ def weight_matrix(weights: Weights | Array, categories: Sequence[Any]) -> Array:
     """(q, q) agreement weights in [0, 1] (Gwet 2014, section 3.5).
 
     identity: 1 if equal. linear: 1 - |x - y| / range. quadratic: 1 - (x - y)^2 / range^2. ordinal:
-    1 - C(|k - l| + 1, 2) / C(q, 2) on ranks k, l. A symmetric matrix of one's own passes through. Raises
-    ValueError for an unknown name or a matrix of another shape.
+    1 - C(|k - l| + 1, 2) / C(q, 2) on ranks k, l. ratio: 1 - ((x - y) / (x + y))^2, scaled to 0 for the farthest
+    two values; for numbers of 0 or more. A symmetric matrix of one's own passes through. Raises ValueError for an
+    unknown name, a matrix of another shape, or negative numbers under ratio.
     """
     q = len(categories)
     if not isinstance(weights, str):
@@ -36,9 +37,15 @@ def weight_matrix(weights: Weights | Array, categories: Sequence[Any]) -> Array:
     if weights == "ordinal":
         rank = np.arange(q)
         steps = np.abs(rank[:, None] - rank[None, :])
-        return 1 - np.vectorize(lambda d: comb(d + 1, 2) if d else 0)(steps) / comb(q, 2)
-    if weights not in ("linear", "quadratic"):
-        raise ValueError(f"Unknown weights “{weights}”: use identity, linear, quadratic or ordinal.")
+        return np.asarray(1 - (steps * (steps + 1) / 2) / comb(q, 2))
+    if weights not in ("linear", "quadratic", "ratio"):
+        raise ValueError(f"Unknown weights “{weights}”: use identity, linear, quadratic, ordinal or ratio.")
     x = scores(categories)
+    if weights == "ratio":
+        if (x < 0).any():
+            raise ValueError("Ratio weights need values of 0 or more: use quadratic.")
+        total = x[:, None] + x[None, :]
+        relative = ((x[:, None] - x[None, :]) / np.where(total > 0, total, 1)) ** 2
+        return np.asarray(1 - relative / relative.max())
     distance = np.abs(x[:, None] - x[None, :]) / (x.max() - x.min())
     return 1 - (distance if weights == "linear" else distance**2)
