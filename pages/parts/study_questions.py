@@ -6,8 +6,11 @@ import pandas as pd
 import streamlit as st
 
 from pages.parts import layout
+from pages.parts.question_list import question_list, templates
+from pages.parts.study_elicitation import elicitation
+from pages.parts.study_viewing import viewing_step
 from pages.parts.who import actor, workspace
-from services.studies import FINDING_LISTS, Rating, StudyRefused, StudyView, findings_from, update_draft
+from services.studies import Rating, StudyRefused, StudyView, findings_from, update_draft
 
 # Widths in pixels: both tables one below the other in the same grid, no column cut at 1024 px.
 FIRST, END = 480, 160
@@ -22,13 +25,7 @@ def questions_step(view: StudyView) -> None:
     if view.state != "draft":
         fixed_questions(view)
         return
-    known = ["keep the list below", *FINDING_LISTS]
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        start = st.selectbox("Start from a list of the paper", known, key=f"list-{view.id}", width=320)
-        if start in FINDING_LISTS and st.button("Use this list"):
-            update_draft(workspace(), view.id, actor=actor(), findings=FINDING_LISTS[start])
-            st.session_state.pop(f"findings-{view.id}", None)
-            st.rerun()
+    templates(view)
     st.subheader("Findings", anchor=False)
     findings = st.data_editor(
         pd.DataFrame([(f.key, f.label, f.kind) for f in view.protocol.findings], columns=["key", "label", "kind"]),
@@ -47,14 +44,17 @@ def questions_step(view: StudyView) -> None:
     st.subheader("Ratings", anchor=False)
     ratings = st.data_editor(
         pd.DataFrame(
-            [(r.key, r.question, r.low, r.high) for r in view.protocol.ratings],
-            columns=["key", "question", "low", "high"],
+            [(r.key, r.question, r.low, r.high, r.points) for r in view.protocol.ratings],
+            columns=["key", "question", "low", "high", "points"],
         ),
         column_config={
             "key": None,
-            "question": st.column_config.TextColumn("Question, answered from 1 to 5", required=True, width=FIRST),
-            "low": st.column_config.TextColumn("1 means", required=True, width=END),
-            "high": st.column_config.TextColumn("5 means", required=True, width=END),
+            "question": st.column_config.TextColumn("Question, answered on a scale", required=True, width=FIRST),
+            "low": st.column_config.TextColumn("Lowest means", required=True, width=END),
+            "high": st.column_config.TextColumn("Highest means", required=True, width=END),
+            "points": st.column_config.NumberColumn(
+                "Points", required=True, default=5, min_value=2, max_value=11, step=1, width=END // 2
+            ),
         },
         num_rows="dynamic",
         hide_index=True,
@@ -63,20 +63,23 @@ def questions_step(view: StudyView) -> None:
     )
     if st.button("Save questions", type="primary"):
         save(view, findings, ratings)
+    question_list(view)
+    viewing_step(view)
+    elicitation(view)
 
 
 def save(view: StudyView, findings: pd.DataFrame, ratings: pd.DataFrame) -> None:
     rows = [(str(k or ""), str(label or ""), str(kind)) for k, label, kind in _rows(findings)]
     asked = [[str(cell or "").strip() for cell in row] for row in _rows(ratings)]
-    keyed = findings_from([(key, question, "main") for key, question, _, _ in asked])
-    ends = [(low, high) for _, question, low, high in asked if question]
+    keyed = findings_from([(row[0], row[1], "main") for row in asked])
+    ends = [(low, high, int(float(points or 5))) for _, question, low, high, points in asked if question]
     try:
         problems = update_draft(
             workspace(),
             view.id,
             actor=actor(),
             findings=findings_from(rows),
-            ratings=tuple(Rating(f.key, f.label, low, high) for f, (low, high) in zip(keyed, ends, strict=True)),
+            ratings=tuple(Rating(f.key, f.label, *scale) for f, scale in zip(keyed, ends, strict=True)),
         )
     except StudyRefused as error:
         st.error(str(error))
@@ -90,13 +93,17 @@ def save(view: StudyView, findings: pd.DataFrame, ratings: pd.DataFrame) -> None
 
 
 def _rows(frame: pd.DataFrame) -> list[list[object]]:
-    return [list(row) for row in frame.fillna("").itertuples(index=False)]
+    return [list(row) for row in frame.astype(object).fillna("").itertuples(index=False)]
 
 
 def fixed_questions(view: StudyView) -> None:
     layout.table(["Finding", "Kind"], [(f.label, f.kind) for f in view.protocol.findings])
     st.space("small")
     layout.table(
-        ["Rating", "1 means", f"{max((r.points for r in view.protocol.ratings), default=5)} means"],
-        [(r.question, r.low, r.high) for r in view.protocol.ratings],
+        ["Rating", "Lowest means", "Highest means", "Points"],
+        [(r.question, r.low, r.high, str(r.points)) for r in view.protocol.ratings],
+        numbers=(3,),
     )
+    question_list(view)
+    viewing_step(view)
+    elicitation(view)
