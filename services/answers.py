@@ -8,6 +8,7 @@ from typing import Any
 from cfcore.study.decode import ANSWERS
 from cfcore.study.question_answers import fault, is_shown, open_questions
 from cfcore.study.questions import PRESENCE, Occasion, Question, asked_at, public, questions_from
+from cfcore.study.schedule import Trial as Turn
 from db.models import Trial
 
 STATES = ANSWERS
@@ -84,7 +85,7 @@ def is_complete(answers: Mapping[str, Any], protocol: Mapping[str, Any], occasio
     return not open_questions(_questions(protocol, occasion), given)
 
 
-def occasion_of(trial: Trial) -> Occasion:
+def occasion_of(trial: Trial | Turn) -> Occasion:
     """What stands before the reader in this trial."""
     return trial.purpose if trial.purpose in ("series", "guess") else "pair"  # type: ignore[return-value]
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from cfcore.study.design.planning import is_plain, plan_reader
 from cfcore.study.schedule import Trial, make_schedule
 from cfcore.study.viewing import viewing_data, viewing_from
 from db.models import Pair, Study
-from services.answers import asked_of
+from services.answers import asked_of, occasion_of
 from services.reading import SIDES, ReadingRefused, geometry, raw_pixels
+from services.study_design.planning import plan_pairs
+from services.study_views import protocol_of
 from services.workspace import Workspace
 
 
@@ -22,9 +26,17 @@ def _plan(session: Session, study_id: int) -> tuple[Study, list[tuple[Trial, Pai
     pairs = {p.id: p for p in session.scalars(sa.select(Pair).where(Pair.study_id == study_id))}
     if not pairs:
         raise ReadingRefused("This study has no pairs yet. Make them under Studies first.", 404)
-    arms: dict[str | int, str] = {key: pair.arm for key, pair in pairs.items()}
-    patients: dict[str | int, str | int] = {key: pair.patient for key, pair in pairs.items()}
-    trials = make_schedule(list(pairs), "rehearsal", study.seed, arms, patients)
+    protocol, plan = protocol_of(study), plan_pairs(list(pairs.values()))
+    if is_plain(protocol):
+        arms: dict[str | int, str] = {key: pair.arm for key, pair in pairs.items()}
+        patients: dict[str | int, str | int] = {key: pair.patient for key, pair in pairs.items()}
+        trials = make_schedule(list(pairs), "rehearsal", study.seed, arms, patients)
+    else:
+        # Every trial that a reader meets, in the kind of order that a first reader has, by a seed of its own.
+        try:
+            trials = plan_reader(plan, replace(protocol, seed=protocol.seed + 1), 1)
+        except ValueError as error:
+            raise ReadingRefused(f"The schedule cannot be drawn yet: {error}", 404) from error
     return study, [(trial, pairs[int(trial.pair_id)]) for trial in trials]
 
 
@@ -56,14 +68,15 @@ def rehearsal_case(workspace: Workspace, study_id: int, position: int) -> dict[s
     """What `services.reading.case` tells a reader, without answers."""
     with workspace.session() as session:
         study, total, trial, pair = _trial(session, study_id, position)
+        urls = {side: f"/rehearse/{study_id}/pixels/{position}/{side}" for side in SIDES}
         return {
             "token": str(position),
             "title": study.reader_title,
             "position": trial.position,
             "total": total,
             "open": True,
-            "questions": asked_of(study.protocol),
-            "pixels": geometry(pair, {s: f"/rehearse/{study_id}/pixels/{position}/{s}" for s in SIDES}),
+            "questions": asked_of(study.protocol, occasion_of(trial)),
+            "pixels": None if trial.purpose == "series" else geometry(pair, urls),
             "answers": None,
             "sequence": 0,
             "seconds": 0.0,

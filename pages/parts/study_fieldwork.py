@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 import streamlit as st
 
 from cfcore.wording import counted
 from pages.parts import layout
+from pages.parts.study_people import people_section, profile_section
 from pages.parts.study_plan import plan_section
+from pages.parts.study_readers import desk_table, link_controls, profiles_table, show_link
 from pages.parts.study_schedule import schedule_section
+from pages.parts.study_takeover import takeover
 from pages.parts.study_versions import flow_section, locked_study
-from pages.parts.who import actor, ago, day, workspace
-from services.accounts import AccountError, invite_reader, revoke_reader
+from pages.parts.who import actor, day, workspace
+from services.accounts import AccountError, invite_reader
 from services.studies import StudyRefused, StudyView, close_study, lock_study, update_draft
+from services.study_desk import desk
 
 
 def lock_step(view: StudyView) -> None:
@@ -55,13 +57,18 @@ def readers_step(view: StudyView) -> None:
     """Who reads and how far everybody is; invitation links; the end of the reading."""
     if view.state == "draft":
         layout.empty("No readers yet", "Lock the study first: readers are invited to a protocol that cannot change.")
+        profile_section(view)
+        people_section(view)
         return
-    if view.readers:
-        progress_table(view)
+    found = desk(workspace(), view.id, actor())
+    if found.readers:
+        desk_table(found)
+        profiles_table(found)
     else:
         layout.empty("No readers yet", "Invite the first one below. Each gets the next planned schedule.")
     if view.state != "locked":
         st.caption(f"Closed {day(view.closed_at)}: answers are no longer taken.")
+        people_section(view)
         return
     with st.form(f"invite-{view.id}", border=True):
         st.markdown("**Invite a reader**")
@@ -75,23 +82,12 @@ def readers_step(view: StudyView) -> None:
         who, link = shown
         st.write(f"Send this link to {who}. It works once, for 14 days, and sets the password.")
         st.code(link, language=None)
-    controls(view)
-
-
-def progress_table(view: StudyView) -> None:
-    rows = []
-    for reader in view.readers:
-        state = "simulated" if reader.simulated else "withdrawn" if reader.revoked_at else ""
-        share = reader.done / reader.total if reader.total else 0.0
-        bar = layout.Safe(
-            '<div style="width:9rem;height:.5rem;border-radius:4px;background:#e3e8ef;display:inline-block">'
-            f'<div style="width:{100 * share:.0f}%;height:100%;border-radius:4px;background:#0077b6"></div></div> '
-            f"&nbsp;{reader.done} of {reader.total}"
-        )
-        opened = "yes" if reader.has_password or reader.simulated else "not yet"
-        saved = ago(reader.last_saved)
-        rows.append((reader.label, reader.display_name, reader.login, bar, saved, opened, state))
-    layout.table(["Reader", "Name", "Login", "Read", "Last reading", "Signed up", ""], rows)
+    link_controls(found)
+    takeover(view)
+    profile_section(view)
+    people_section(view)
+    if st.button("Close the study", icon=":material/lock_clock:"):
+        confirm_close(view)
 
 
 def invite(view: StudyView, login: str, name: str) -> None:
@@ -100,25 +96,8 @@ def invite(view: StudyView, login: str, name: str) -> None:
     except AccountError as error:
         st.error(str(error))
         return
-    address = urlsplit(st.context.url or "http://localhost:8501")
-    st.session_state[f"link-{view.id}"] = (name or login, f"{address.scheme}://{address.netloc}{path}")
+    show_link(view.id, name or login, path)
     st.rerun()
-
-
-def controls(view: StudyView) -> None:
-    people = [reader for reader in view.readers if not reader.simulated and not reader.revoked_at]
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        if people:
-            chosen = st.selectbox(
-                "A reader", people, format_func=lambda reader: f"{reader.label} · {reader.display_name}", width=280
-            )
-            if st.button("New link", help="For a reader who has lost the link or the password"):
-                invite(view, chosen.login, chosen.display_name)
-            if st.button("Withdraw invitation", help="Takes the study off the reader's list; the readings stay"):
-                revoke_reader(workspace(), chosen.id, actor())
-                st.rerun()
-        if st.button("Close the study", icon=":material/lock_clock:"):
-            confirm_close(view)
 
 
 @st.dialog("Close this study?")

@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from streamlit.testing.v1 import AppTest
 
-from db.models import Model
+from db.models import Account, Model
 from services import accounts
 from services.accounts import AccountView
 from services.runs import start_run
 from services.worker import lease, queue
 from services.worker.loop import do
-from services.workspace import Workspace
+from services.workspace import Workspace, open_workspace
 from tests.services import shift_engine
 
 ROOT = Path(__file__).parents[2]
@@ -24,13 +25,24 @@ SECONDS = 60
 
 def app(monkeypatch: pytest.MonkeyPatch, page: str, **query: str) -> AppTest:
     """`page` of the studio, run once, as a researcher sees it."""
-    me = AccountView(1, "me", "Dr. Example", "researcher", False, 1)
+    me = AccountView(_researcher(), "me", "Dr. Example", "researcher", False, 1)
     monkeypatch.setattr(accounts, "current", lambda *_: me)
     opened = AppTest.from_file(ROOT / "studio.py", default_timeout=SECONDS)
     opened.switch_page(f"pages/{page}.py")
     for key, value in query.items():
         opened.query_params[key] = value
     return opened.run()
+
+
+def _researcher() -> int:
+    """The id of the account "me" in the test's workspace; the services ask what it may do."""
+    with open_workspace().session() as session:
+        found = session.scalar(sa.select(Account).where(Account.login == "me"))
+        if found is None:
+            found = Account(login="me", display_name="Dr. Example", role="researcher")
+            session.add(found)
+            session.flush()
+        return found.id
 
 
 def run_of(workspace: Workspace, *, done: bool = True, images: int = 4, **config: Any) -> int:
