@@ -17,6 +17,7 @@ from cfcore.reports.codebook import tidy_csv
 from cfcore.reports.factors import rows
 from cfcore.study.intervals import wilson
 from db.models import Counterfactual, Dataset, Direction, Run
+from services.permissions import require, require_researcher
 from services.results import StudyResults
 from services.runs import RunRefused, RunView, engine_folder, list_runs, run_view, start_run
 from services.study_views import StudyView, study_view
@@ -108,8 +109,10 @@ def measure_study(workspace: Workspace, study_id: int, *, actor: str) -> int:
     """Queue the measuring of a closed study's arms, or find the run that does it; the run's id.
 
     Raises:
-        RunRefused: the study is not closed, or there is no truth to measure.
+        RunRefused: the study is not closed, or there is no truth to measure. NotAllowed: the actor has no part in it.
     """
+    with workspace.session() as session:
+        require(session, actor, study_id, "results")
     study = study_view(workspace, study_id)
     if study.state != "closed":
         raise RunRefused("What the arms of a study move is measured after its closing, when no reader can be biased.")
@@ -126,8 +129,10 @@ def measure_run_directions(workspace: Workspace, run_id: int, *, actor: str) -> 
     """Queue the measuring of a run's kept directions, or find the run that does it; the run's id.
 
     Raises:
-        RunRefused: the run has not ended, or there is no truth to measure.
+        RunRefused: the run has not ended, or there is no truth to measure. NotAllowed: the actor is no researcher.
     """
+    with workspace.session() as session:
+        require_researcher(session, actor)
     view = run_view(workspace, run_id)
     return _measure(workspace, _settings_of_run(workspace, view), view.name, actor)
 

@@ -63,7 +63,8 @@ class ReportContent:
     report was made. findings, per_reader, readers, ratings: from `findings_table`, `per_reader`,
     `readers_table`, `ratings_table`. pairs_of_readers: from `cohen_pairs` over (pair, finding), if wanted.
     simulated: labels of readers that are programs. versions: name -> version or hash. limitations: sentences
-    of the study's own. true_factors: what each arm really moves, where the images are phantoms. tables:
+    of the study's own. true_factors: what each arm really moves, where the images are phantoms, and
+    true_findings: (finding, arm) -> in which share of pairs it truly appears (`services.result_truth.Truth`). tables:
     every table of the study, for tests, controls and figures; facts: what methods text and checklists are written
     from; decoded: the readings, for the figure of times.
     """
@@ -85,6 +86,7 @@ class ReportContent:
     limitations: Sequence[str] = ()
     interim: bool = False
     true_factors: Sequence[EffectOf] = ()
+    true_findings: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
     tables: StudyTables | None = None
     facts: StudyFacts | None = None
     decoded: pd.DataFrame | None = None

@@ -8,8 +8,8 @@ from typing import Any
 
 from cfcore.metrics.factor_effects import EffectOf, FactorEffect
 from cfcore.metrics.factor_names import LABELS
-from cfcore.reports.colours import ACCENT, Colour, css, ink
-from cfcore.reports.numbers import NONE, decimal, percent
+from cfcore.reports.colours import ACCENT, Colour, css, ink, shade
+from cfcore.reports.numbers import NONE, decimal, percent, spread
 from cfcore.wording import counted, direction_name
 
 FALLS: Colour = (184, 80, 11)
@@ -109,14 +109,48 @@ def table_html(found: Sequence[EffectOf]) -> str:
     return f'{STYLE}<div style="overflow-x:auto">{table}</div>'
 
 
-def section(found: Sequence[EffectOf]) -> str:
-    """The report's section; "" without a direction."""
+def section(
+    found: Sequence[EffectOf],
+    arms: Sequence[str] = (),
+    findings: Sequence[tuple[str, Sequence[Mapping[str, Any] | None]]] = (),
+) -> str:
+    """The report's section; "" without a direction.
+
+    arms: names of the columns of `findings`: rows of (label, cells), a cell with "share" (in [0, 1]) of the pairs in
+    which the finding truly appears, "share_low", "share_high", "majority" and "readers", their share or None.
+    """
     if not found:
         return ""
+    truth = ""
+    if findings:
+        head = "".join(f'<th scope="col">{escape(arm)}</th>' for arm in arms)
+        body = "".join(
+            f'<tr><th scope="row">{escape(label)}</th>{"".join(_truth_cell(cell) for cell in cells)}</tr>'
+            for label, cells in findings
+        )
+        truth = (
+            '<h3>Finding truly appears in the counterfactual</h3><div class="scroll"><table class="heat">'
+            f"<thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+            '<p class="caption">Share of pairs whose counterfactual has the finding and whose original has not, by '
+            "measurement of the pixels, 95 % interval (Wilson); below it the share of readings. Tick: in the majority "
+            "of pairs.</p>"
+        )
     return (
         '<section id="true-factors"><h2>What the directions really move</h2>'
         f"<p>{escape(WHY)}</p>{sentences_html(found)}{table_html(found)}"
-        f'<p class="caption">{escape(LEGEND)}</p></section>'
+        f'<p class="caption">{escape(LEGEND)}</p>{truth}</section>'
+    )
+
+
+def _truth_cell(cell: Mapping[str, Any] | None) -> str:
+    if cell is None or cell["share"] is None:
+        return f"<td>{NONE}</td>"
+    back = shade(cell["share"])
+    tick = "✓ " if cell["majority"] else ""
+    interval = spread(cell, "share", share=True)
+    return (
+        f'<td style="background:{css(back)};color:{ink(back)}">{tick}{percent(cell["share"])}'
+        f"<span>{interval}</span><span>readers {percent(cell['readers'])}</span></td>"
     )
 
 

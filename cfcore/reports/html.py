@@ -365,7 +365,7 @@ def _render(content: ReportContent, pictures: _Pictures, interactive: bool = Fal
         short_digest=f"sha256 {content.digest[:4]}…{content.digest[-4:]}"
         if len(content.digest) == 64
         else content.digest,
-        true_factors=Markup(factors_section(content.true_factors)),
+        true_factors=Markup(factors_section(content.true_factors, *_true_findings(content, rows))),
         figures={figure.key: figure.html() for figure in figures},
         script=script,
         **_tests(content),
@@ -407,6 +407,23 @@ def _text(content: ReportContent) -> dict[str, Any]:
         "checklists": [{"name": name, "share": share_reported(items), "items": items} for name, items in lists],
         "facts": facts,
     }
+
+
+def _true_findings(
+    content: ReportContent, rows: Mapping[tuple[str, str], Mapping[str, Any]]
+) -> tuple[list[str], list[tuple[str, list[dict[str, Any] | None]]]]:
+    """Names of the arms, and for every finding with a known truth its cells: the truth and the readers' share."""
+    known = content.true_findings
+    table: list[tuple[str, list[dict[str, Any] | None]]] = []
+    for finding in content.protocol.findings:
+        keys = [(finding.key, arm.key) for arm in content.protocol.arms]
+        if any(key in known for key in keys):
+            cells = [
+                {**known[key], "readers": number(rows.get(key, {}).get("share"))} if key in known else None
+                for key in keys
+            ]
+            table.append((finding.label, cells))
+    return [arm.name for arm in content.protocol.arms], table
 
 
 def _bounds(content: ReportContent) -> str:

@@ -27,6 +27,7 @@ from services.result_truth import (
 )
 from services.results import StudyResults
 from services.runs import RunRefused, RunView, run_view
+from services.studies import StudyRefused
 
 POLL_SECONDS = 2.0
 TITLE = "What the directions really move"
@@ -98,7 +99,7 @@ def section(
         if st.button(again, key=f"measure-{key}", icon=":material/straighten:"):
             try:
                 ask()
-            except RunRefused as error:
+            except (RunRefused, StudyRefused) as error:
                 st.error(str(error))
                 return
             st.rerun()

@@ -9,6 +9,7 @@ import pytest
 
 from db.models import Study
 from services import pairs
+from services.accounts import ensure_account
 from services.foreground import finish_run
 from services.reporting import write_report
 from services.result_truth import measure_run_directions, measure_study, truth_csv, truth_for_report
@@ -25,7 +26,9 @@ from tests.services.toy_study import toy_engine
 
 
 @pytest.fixture(autouse=True)
-def toy(monkeypatch: pytest.MonkeyPatch) -> None:
+def toy(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The toy engine in place of one from disk, and an account for who looks at the pages."""
+    ensure_account(workspace, "me", "Dr. Example", "researcher")
     monkeypatch.setattr(measure, "open_engine", toy_engine)
     monkeypatch.setattr(pairs, "open_engine", toy_engine)
 
@@ -60,7 +63,7 @@ def test_after_closing_the_truth_is_asked_for_measured_and_stands_beside_the_rea
     said = text_of(page)
     assert not page.exception and "Leaks into other factors" in said and "Finding truly appears" in said
     report = write_report(workspace, study_id)
-    assert 'id="true-factors"' in report and "Cardiothoracic ratio" in report
+    assert 'id="true-factors"' in report and "readers 0 %" in report
     table = truth_csv(workspace, results(workspace, study_id))
     assert table.splitlines()[0].startswith("direction,rank,factor,") and "cardiothoracic_ratio" in table
 

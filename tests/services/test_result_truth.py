@@ -9,9 +9,11 @@ import sqlalchemy as sa
 
 from db.models import Counterfactual, Dataset, Direction, Run, Study
 from services import pairs, result_truth
+from services.accounts import ensure_account
 from services.foreground import finish_run
 from services.importing import import_phantom
 from services.pairs import make_pairs
+from services.permissions import NotAllowed
 from services.result_truth import (
     measure_run_directions,
     measure_study,
@@ -102,6 +104,15 @@ def test_closing_a_phantom_study_asks_for_its_truth(workspace: Workspace) -> Non
     close_study(workspace, study_id, actor="ada")
     truth = truth_of_study(workspace, study_view(workspace, study_id))
     assert truth is not None and truth.state == "under way"
+
+
+def test_only_who_may_see_results_may_measure(workspace: Workspace) -> None:
+    study_id = phantom_study(workspace)
+    reader = ensure_account(workspace, "bob", "Bob", "reader")
+    with pytest.raises(NotAllowed):
+        measure_study(workspace, study_id, actor=f"account {reader}")
+    with pytest.raises(NotAllowed):
+        measure_run_directions(workspace, study_view(workspace, study_id).run_id or 0, actor=f"account {reader}")
 
 
 def test_an_open_study_is_not_measured(workspace: Workspace) -> None:

@@ -10,7 +10,7 @@ import pytest
 from cfcore.metrics.factor_effects import EffectOf, direction_effect, reveals
 from cfcore.metrics.factor_names import LABELS
 from cfcore.metrics.phantom_factors import SPREAD
-from cfcore.reports.factors import rows, sentence, sentences_html, table_html
+from cfcore.reports.factors import rows, section, sentence, sentences_html, table_html
 
 DEGREES = (0.0, 5.0, 10.0)
 
@@ -50,6 +50,14 @@ def test_the_table_frames_the_main_factor_and_counts_what_could_be_measured() ->
     assert html.count("<tr>") == 1 + len(LABELS) and "0 of 4" in html
     nothing = table_html([moved(lost=4)])
     assert "class=main" not in nothing and nothing.count(">–</td>") == len(LABELS) + 2
+
+
+def test_the_reports_section_sets_the_readers_beside_the_truth() -> None:
+    assert section([]) == ""
+    cell = {"share": 0.75, "share_low": 0.3, "share_high": 0.95, "majority": True, "readers": 0.5}
+    html = section([moved(age=20.0)], ["v3 +", "v5 −"], [("Older <patient>", [cell, None])])
+    assert "Older &lt;patient&gt;" in html and "✓ 75 %<span>30 to 95</span><span>readers 50 %</span>" in html
+    assert html.count("<td>–</td>") == 1 and "truly appears" not in section([moved(age=20.0)])
 
 
 @pytest.mark.parametrize("name", ["<b>v1</b> +", "v1 -"])
