@@ -48,3 +48,55 @@ def _lines(result: dict[str, Any]) -> list[str]:
         told = "; ".join(filter(None, [row["interval"], row["note"]]))
         lines.append(f"{row['name']:<20}{row['coefficient']:<42}{value:>8}  {bounds:<20} {told}".rstrip())
     return lines
+
+
+def _whole(text: str, what: str) -> list[int]:
+    try:
+        return sorted({int(part) for part in text.split(",")})
+    except ValueError as error:
+        raise ValueError(f"--{what} is “{text}”: give whole numbers separated by commas, such as 2,3,5.") from error
+
+
+@plain_errors
+def sample_size(
+    target: Annotated[str, typer.Option(help="ac1, kappa, or difference (of prevalences).")] = "ac1",
+    width: Annotated[float, typer.Option(help="Wanted width of the interval, upper - lower limit.")] = 0.3,
+    prevalence: Annotated[float, typer.Option(help="Share of cases (counterfactuals) with the finding.")] = 0.3,
+    original: Annotated[float, typer.Option(help="Share of originals with the finding (for the difference).")] = 0.1,
+    sensitivity: Annotated[float, typer.Option(help="Of every reader.")] = 0.85,
+    specificity: Annotated[float, typer.Option(help="Of every reader.")] = 0.95,
+    shared: Annotated[float, typer.Option(help="Share of judgements that rest on what all readers see.")] = 0.0,
+    readers: Annotated[str, typer.Option(help="Numbers of readers, separated by commas.")] = "2,3,5,8",
+    cases: Annotated[str, typer.Option(help="Numbers of cases.")] = "10,15,20,30,40,60,80,100,150,200,300",
+    simulations: Annotated[int, typer.Option(help="Simulated studies of each size.")] = 500,
+    seed: Annotated[int, typer.Option(help="Seed of the simulation.")] = 0,
+    workspace: WorkspaceOption = None,
+    json: JsonOption = False,
+) -> None:
+    """How many readers and cases an interval of a wanted width needs, by simulation (needs no workspace)."""
+    from cfcore.study.sample_size import TARGETS, Expected
+    from services.sample_size import sample_size as plan
+
+    result = plan(
+        target,
+        width,
+        Expected(prevalence, original, sensitivity, specificity, shared),
+        readers=_whole(readers, "readers"),
+        cases=_whole(cases, "cases"),
+        simulations=simulations,
+        seed=seed,
+    )
+    rows = result["rows"]
+    tried = sorted({row["cases"] for row in rows})
+    lines = [
+        f"{TARGETS[target]}: width of the 95 % interval that 80 % of {simulations} simulated studies do not exceed",  # type: ignore[index]
+        f"{'readers':<10}" + "".join(f"{n:>7}" for n in tried) + "  cases",
+    ]
+    for count in dict.fromkeys(row["readers"] for row in rows):
+        own = {row["cases"]: row["width_80"] for row in rows if row["readers"] == count}
+        lines.append(f"{count:<10}" + "".join(f"{'–' if own[n] is None else f'{own[n]:.2f}':>7}" for n in tried))
+    lines.append(f"for a width of {width:g}:")
+    for row in result["smallest"]:
+        enough = f"{row['cases']} cases, {row['readings']} readings" if row["cases"] else f"more than {tried[-1]} cases"
+        lines.append(f"{row['readers']} readers: {enough}")
+    say(result, json, "\n".join(lines))

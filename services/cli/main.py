@@ -40,6 +40,7 @@ evaluate.command("stylex")(models.evaluate_stylex)
 app.command("eigenfind")(explain.eigenfind)
 app.command("attfind")(explain.attfind)
 app.command("agreement")(agreement.agreement)
+app.command("sample-size")(agreement.sample_size)
 app.command("demo")(server.demo)
 app.command("serve")(server.serve)
 
