@@ -16,6 +16,7 @@ from db.events import record
 from db.models import Image, Pair
 from services.explore import open_engine
 from services.images import Gray, to_unit
+from services.permissions import require
 from services.pictures import difference_limit, difference_png, gray_png, thumbnail_png
 from services.selection import ImageRule
 from services.study_design.arms import ArmEngine, arm_engines, pair_pixels
@@ -66,6 +67,7 @@ def make_pairs(
         StudyRefused: the study is locked, an arm's run cannot be used, or too few patients meet the rule or pass.
     """
     with workspace.session() as session:
+        require(session, actor, study_id, "design")
         study = draft_of(session, study_id)
         protocol, run_id = protocol_of(study), study.run_id
     if not protocol.findings:

@@ -8,7 +8,7 @@ from typing import Literal
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.models import Account, StudyMember
+from db.models import Account, Rehearsal, StudyMember
 from services.study_views import StudyRefused
 from services.workspace import Workspace
 
@@ -38,7 +38,8 @@ class NotAllowed(StudyRefused):
 
 
 def parts_of(session: Session, account_id: int, study_id: int) -> frozenset[str]:
-    """The parts that an account has in a study now."""
+    """The parts that an account has in a study now; in a rehearsal those that it has in the study itself."""
+    study_id = session.scalar(sa.select(Rehearsal.source_id).where(Rehearsal.study_id == study_id)) or study_id
     rows = session.scalars(
         sa.select(StudyMember.part).where(
             StudyMember.account_id == account_id, StudyMember.study_id == study_id, StudyMember.removed_at.is_(None)

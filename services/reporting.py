@@ -5,6 +5,7 @@ from __future__ import annotations
 from cfcore.reports.codebook import codebook, codebook_long, tidy_csv
 from cfcore.reports.html import study_report
 from services.log import log_event
+from services.permissions import require
 from services.report.bundle import MAX_BYTES, long_csv
 from services.report.content import limitations, report_content
 from services.report.job import file_stem
@@ -29,6 +30,8 @@ def write_report(workspace: Workspace, study_id: int, *, actor: str = "system", 
     What was exported, and when, is logged. Raises StudyRefused where there is no such study, ResultsSealed (one of
     them) where it is open and nobody has taken a look.
     """
+    with workspace.session() as session:
+        require(session, actor, study_id, "results")
     found = shown_results(workspace, study_id)
     content = report_content(workspace, found)
     log_event(workspace, actor, "report written", f"study {study_id}", readings=found.headline.readings_done)

@@ -30,6 +30,7 @@ from db.events import record
 from db.models import Run, Study, now
 from services.elicitation_state import delete_round
 from services.log import log_event
+from services.permissions import require, require_researcher
 from services.study_design.drafts import delete_files, draft_of, drop_pairs, store_protocol
 from services.study_design.locking import amend_study, lock_study, verify_digest
 from services.study_design.planning import write_plan
@@ -157,6 +158,7 @@ def create_study(
         StudyRefused: the run is not done, or a direction is not one of its own.
     """
     with workspace.session() as session:
+        require_researcher(session, actor)
         run = session.get(Run, run_id)
         if run is None or run.kind != "explain" or run.state != "done":
             raise StudyRefused(f"Run {run_id} is no finished run of a method: wait for it, or pick another on Runs.")
@@ -213,6 +215,7 @@ def update_draft(workspace: Workspace, study_id: int, *, actor: str, **changes: 
     if unknown := sorted(set(changes) - known):
         raise StudyRefused(f"A protocol has no {', '.join(unknown)}; it has {', '.join(sorted(known))}.")
     with workspace.session() as session:
+        require(session, actor, study_id, "design")
         study = draft_of(session, study_id)
         before = protocol_of(study)
         after = replace(before, **changes)
@@ -240,6 +243,7 @@ def preview(workspace: Workspace, study_id: int, *, actor: str) -> tuple[PairVie
         StudyRefused: the checklist is not settled or no pairs are made yet: findings come before pictures.
     """
     with workspace.session() as session:
+        require(session, actor, study_id, "design")
         study = session.get(Study, study_id)
         if study is None:
             raise StudyRefused(f"There is no study {study_id}: pick one from the list.")
@@ -257,6 +261,7 @@ def preview(workspace: Workspace, study_id: int, *, actor: str) -> tuple[PairVie
 def close_study(workspace: Workspace, study_id: int, *, actor: str) -> None:
     """End the reading: no answer is taken any more. Raises StudyRefused for a study that is not locked."""
     with workspace.session() as session:
+        require(session, actor, study_id, "design")
         study = session.get(Study, study_id)
         if study is None or study.state != "locked":
             raise StudyRefused(f"Study {study_id} is not open for reading, so it cannot be closed.")
@@ -270,6 +275,7 @@ def close_study(workspace: Workspace, study_id: int, *, actor: str) -> None:
 def copy_study(workspace: Workspace, study_id: int, *, actor: str) -> int:
     """A new draft with the same protocol and no pairs, readers or readings. Returns its id."""
     with workspace.session() as session:
+        require_researcher(session, actor)
         source = session.get(Study, study_id)
         if source is None:
             raise StudyRefused(f"There is no study {study_id}: pick one from the list.")
@@ -285,6 +291,7 @@ def copy_study(workspace: Workspace, study_id: int, *, actor: str) -> int:
 def delete_draft(workspace: Workspace, study_id: int, *, actor: str) -> None:
     """Remove a draft and its pairs. Raises StudyRefused for a locked or closed study."""
     with workspace.session() as session:
+        require(session, actor, study_id, "design")
         study = draft_of(session, study_id)
         delete_round(session, study_id)
         stale = drop_pairs(session, study)

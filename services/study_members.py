@@ -124,6 +124,11 @@ class PartView:
     parts: tuple[str, ...]
 
 
+def edits(workspace: Workspace, account_id: int) -> bool:
+    """Whether an account is co-editor of any study."""
+    return any("co-editor" in study.parts for study in parts_by_study(workspace, account_id))
+
+
 def parts_by_study(workspace: Workspace, account_id: int) -> list[PartView]:
     """The studies in which an account has a part, newest first."""
     with workspace.session() as session:

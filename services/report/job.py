@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from db.events import record
 from db.models import Event, Reading, Run, StudyReader, Trial
 from services.log import log_event
+from services.permissions import require
 from services.report.looks import ResultsSealed, look_state
 from services.runs import RunView, list_runs, versions
 from services.study_views import StudyRefused, StudyView, study_view
@@ -50,6 +51,8 @@ def start_report(workspace: Workspace, study_id: int, *, actor: str) -> int:
     Raises StudyRefused where there is no such study or it is a draft, ResultsSealed where it is open and nobody has
     taken a look.
     """
+    with workspace.session() as session:
+        require(session, actor, study_id, "results")
     study = study_view(workspace, study_id)
     if study.state == "draft":
         raise StudyRefused("A draft has no results: lock the study and let it be read first.")

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from cfcore.study.protocol import Protocol
 from db.models import Event, Reading, Study, StudyReader, Trial
 from services.log import log_event
+from services.permissions import require
 from services.study_views import StudyRefused, protocol_of
 from services.workspace import Workspace
 
@@ -93,6 +94,7 @@ def take_look(workspace: Workspace, study_id: int, *, actor: str, reason: str = 
     Raises StudyRefused: the study is not open, nothing is read yet, or the reason is missing.
     """
     with workspace.session() as session:
+        require(session, actor, study_id, "results")
         study = session.get(Study, study_id)
         state = _state(session, study_id)
         readings, total, newest = _progress(session, study_id)

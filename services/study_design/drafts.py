@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from cfcore.study.protocol import Protocol, canonical_json
 from db.models import ExcludedPair, PlannedTrial, Study
+from services.rehearsal_removal import remove_copies
 from services.study_views import StudyRefused
 from services.workspace import Workspace
 
@@ -33,8 +34,9 @@ def store_protocol(study: Study, protocol: Protocol) -> None:
 
 
 def drop_pairs(session: Session, study: Study) -> list[str]:
-    """Remove a draft's pairs, exclusions and planned schedules; returns the keys of their files, to be deleted once
-    this is committed."""
+    """Remove a draft's pairs, exclusions, planned schedules and rehearsals; returns the keys of their files, to be
+    deleted once this is committed."""
+    remove_copies(session, study.id, "system")
     excluded = list(session.scalars(sa.select(ExcludedPair).where(ExcludedPair.study_id == study.id)))
     keys = [key for pair in study.pairs for key in (pair.original_key, pair.counterfactual_key)]
     keys += [key for gone in excluded for key in (gone.original_key, gone.reconstruction_key) if key]

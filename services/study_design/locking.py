@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from cfcore.study.protocol import Protocol, digest, from_json, lock_problems
 from db.events import record
 from db.models import Event, Pair, Reading, Run, Study, StudyReader, StudyVersion, Trial, now
+from services.permissions import require
 from services.study_design.clock import clock_notes, clock_problems
 from services.study_design.drafts import draft_of, store_protocol
 from services.study_design.moving import pair_hash
@@ -60,6 +61,7 @@ def lock_study(workspace: Workspace, study_id: int, *, actor: str) -> str:
         StudyRefused: with every problem that is left, a sentence each; or a pair's file has changed on disk.
     """
     with workspace.session() as session:
+        require(session, actor, study_id, "design")
         study = draft_of(session, study_id)
         protocol = protocol_of(study)
         if problems := [*problems_of(study, protocol), *clock_problems(session, study)]:
@@ -274,6 +276,7 @@ def amend_study(workspace: Workspace, study_id: int, *, actor: str, reason: str,
             or schedules that exist into others.
     """
     with workspace.session() as session:
+        require(session, actor, study_id, "design")
         study = session.get(Study, study_id)
         if study is None or study.state != "locked":
             raise StudyRefused(f"Study {study_id} is not open: a draft is edited, a closed study is copied.")

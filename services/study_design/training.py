@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from cfcore.study.decode import decode
 from db.events import record
 from db.models import Pair, Reading, Study, StudyReader, Trial
+from services.permissions import require
 from services.study_design.drafts import draft_of
 from services.study_views import StudyRefused
 from services.workspace import Workspace
@@ -52,6 +53,7 @@ def set_truth(workspace: Workspace, pair_id: int, states: Mapping[str, str], *, 
         pair = session.get(Pair, pair_id)
         if pair is None:
             raise StudyRefused(f"There is no pair {pair_id}: make the pairs again.")
+        require(session, actor, pair.study_id, "design")
         study = draft_of(session, pair.study_id)
         if pair.kind != "training":
             raise StudyRefused("Right answers belong to training cases: this pair is read as evidence.")

@@ -10,12 +10,16 @@ import pytest
 import sqlalchemy as sa
 
 from db.events import first_broken
-from db.models import Account, Event, Invitation, StudyReader, now
-from services import accounts, reader_profiles, reading, study_desk, study_links, study_members
+from db.models import Account, Event, Invitation, Study, StudyReader, now
+from services import accounts, pairs, reader_profiles, reading, studies, study_desk, study_links, study_members
 from services.accounts import AccountError
 from services.permissions import RIGHTS, NotAllowed, may, require
 from services.reader_profiles import ProfileRefused
 from services.reading import ReadingRefused
+from services.report.job import start_report
+from services.report.looks import take_look
+from services.reporting import write_report
+from services.study_views import study_view
 from services.workspace import Workspace
 from tests.browser.studies import PASSWORD, add_reader, make_study, noise_pairs
 
@@ -215,6 +219,43 @@ def test_the_services_refuse_what_a_part_does_not_allow(workspace: Workspace, st
         call(editor)
     with workspace.session() as session, pytest.raises(NotAllowed, match="see the results"):
         require(session, monitor, study, "results")
+
+
+def test_only_who_designs_changes_a_study_and_only_researchers_make_new_ones(workspace: Workspace, study: int) -> None:
+    statistician, editor = (f"account {member(workspace, study, part)}" for part in ("statistician", "co-editor"))
+    boss = accounts.ensure_account(workspace, "boss", "Boss", "researcher", PASSWORD)
+    calls: list[Callable[[str], object]] = [
+        lambda who: studies.update_draft(workspace, study, actor=who, notes=who),
+        lambda who: studies.preview(workspace, study, actor=who),
+        lambda who: studies.lock_study(workspace, study, actor=who),
+        lambda who: studies.amend_study(workspace, study, actor=who, reason="r", notes="n"),
+        lambda who: studies.close_study(workspace, study, actor=who),
+        lambda who: studies.delete_draft(workspace, study, actor=who),
+        lambda who: pairs.make_pairs(workspace, study, actor=who),
+    ]
+    for call in calls:
+        with pytest.raises(NotAllowed, match="change this study"):
+            call(statistician)
+    with workspace.session() as session:
+        session.get_one(Study, study).state = "draft"
+    studies.update_draft(workspace, study, actor=editor, notes="by the co-editor")
+    assert study_view(workspace, study).protocol.notes == "by the co-editor"
+    with pytest.raises(NotAllowed, match="researchers only"):
+        studies.copy_study(workspace, study, actor=editor)
+    with pytest.raises(NotAllowed, match="researchers only"):
+        studies.create_study(workspace, 1, actor=editor)
+    assert studies.copy_study(workspace, study, actor=f"account {boss}") > study
+
+
+def test_reports_and_looks_are_for_who_may_see_results(workspace: Workspace, study: int) -> None:
+    monitor = f"account {member(workspace, study, 'monitor')}"
+    for call in (
+        lambda: take_look(workspace, study, actor=monitor, reason="curious"),
+        lambda: start_report(workspace, study, actor=monitor),
+        lambda: write_report(workspace, study, actor=monitor),
+    ):
+        with pytest.raises(NotAllowed, match="see the results"):
+            call()
 
 
 def test_no_part_for_who_reads_and_no_reading_for_who_has_a_part(workspace: Workspace, study: int) -> None:
