@@ -14,7 +14,7 @@ from cfcore.rendering import keeps_source
 from cfcore.study.design.choices import Control
 from cfcore.study.design.controls import mean_difference, plain_filter
 from db.models import Image, Pair
-from services.images import Gray, batches_of, from_unit, read_pixels, to_unit
+from services.images import Gray, batches_of, crop_back, from_unit, read_pixels, to_unit
 from services.study_design.arms import ArmEngine, quantised
 from services.study_design.moving import BATCH, Made, new_pair
 from services.study_views import StudyRefused
@@ -26,13 +26,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Still:
-    """An image and its reconstruction, not moved. side: what stands on the original's side in this study, as pixels;
-    small, drawn: original and reconstruction at the network's size, in [0, 1]."""
+    """An image and its reconstruction, not moved. side: what stands on the original's side in this study; original;
+    redrawn: the reconstruction as this study would show it, of the same size. p_redrawn: probability of the target."""
 
     image: Image
     side: Pixels
-    small: Gray
-    drawn: Gray
+    original: Pixels
+    redrawn: Pixels
+    p_redrawn: float
     p_source: float
     p_reconstruction: float
     windowed: bool
@@ -83,20 +84,40 @@ def control_pairs(
 
 
 def _stills(workspace: Workspace, arm: ArmEngine, images: Sequence[Image]) -> Iterator[_Still]:
+    import torch
+
     from cfcore.classifiers.base import resize
 
     still = replace(arm, degree=0.0, rendering="plain", reference="reconstruction")
+    windowed = keeps_source(arm.rendering)
     for group, tensors in batches_of(workspace, images, BATCH):
         explained = still.move(tensors)
         small = resize(tensors, arm.engine.size)
+        # A reconstruction at the network's size would be told from other cases by its size and blur: its difference
+        # from the original is carried over as a counterfactual's is.
+        shown = explained.reconstruction
+        if windowed:
+            shown = arm.engine.transfer(tensors, small, explained.reconstruction, arm.rendering)
+        with torch.no_grad():
+            p_shown = arm.engine.probability(shown, arm.target)
         for row, image in enumerate(group):
-            first, drawn = small[row, 0].numpy(), explained.reconstruction[row, 0].numpy()
-            if keeps_source(arm.rendering):
-                side = read_pixels(workspace, image)
+            redrawn = shown[row, 0].numpy()
+            if windowed:
+                original = read_pixels(workspace, image)
+                second = from_unit(crop_back(redrawn, (image.height, image.width)), image, source=original)
             else:
-                side = quantised(first if arm.reference == "original" else drawn, image)
-            probabilities = float(explained.p_source[row]), float(explained.p_reconstruction[row])
-            yield _Still(image, side, first, drawn, *probabilities, keeps_source(arm.rendering))
+                original, second = quantised(small[row, 0].numpy(), image), quantised(redrawn, image)
+            side = original if windowed or arm.reference == "original" else second
+            yield _Still(
+                image,
+                side,
+                original,
+                second,
+                p_redrawn=float(p_shown[row]),
+                p_source=float(explained.p_source[row]),
+                p_reconstruction=float(explained.p_reconstruction[row]),
+                windowed=windowed,
+            )
 
 
 def _identical(workspace: Workspace, arm: ArmEngine, still: _Still, made: Made) -> Pair:
@@ -109,12 +130,10 @@ def _identical(workspace: Workspace, arm: ArmEngine, still: _Still, made: Made) 
 
 
 def _reconstructed(workspace: Workspace, arm: ArmEngine, still: _Still, made: Made) -> Pair:
-    # Both at the network's size: a reconstruction has no finer detail to show.
-    sides = quantised(still.small, still.image), quantised(still.drawn, still.image)
-    p = still.p_source, still.p_reconstruction, still.p_reconstruction
+    p = still.p_source, still.p_reconstruction, still.p_redrawn
     return new_pair(
-        workspace, made, "reconstruction", still.image, sides, p, windowed=False, meta=_meta(arm, rendering="plain"),
-        kind="reconstruction",
+        workspace, made, "reconstruction", still.image, (still.original, still.redrawn), p, windowed=still.windowed,
+        meta=_meta(arm), kind="reconstruction",
     )  # fmt: skip
 
 
@@ -142,31 +161,39 @@ def _two_patients(workspace: Workspace, arm: ArmEngine, images: Sequence[Image],
         shape = (*still.side.shape, still.image.max_value)
         if (first := waiting.pop(shape, None)) is None:
             waiting[shape] = still
-            continue
-        second = still.side
-        if still.windowed and _window(first.image) != _window(still.image):
-            second = from_unit(to_unit(still.side, still.image), first.image)
-        yield _two(workspace, arm, first, still, (first.side, second), first.windowed, made)
+        else:
+            yield _two(workspace, arm, first, still, made)
     left = list(waiting.values())
     for first, other in zip(left[::2], left[1::2], strict=True):
-        pictures = [p.drawn if arm.reference == "reconstruction" else p.small for p in (first, other)]
-        sides = quantised(pictures[0], first.image), quantised(pictures[1], first.image)
-        yield _two(workspace, arm, first, other, sides, False, made)
+        yield _two(workspace, arm, first, other, made)
 
 
-def _two(
-    workspace: Workspace,
-    arm: ArmEngine,
-    first: _Still,
-    second: _Still,
-    sides: tuple[Pixels, Pixels],
-    windowed: bool,
-    made: Made,
-) -> Pair:
+def _beside(first: _Still, second: _Still) -> Pixels:
+    """The second patient's picture in the first one's size, depth and window: cut or framed in black around its middle,
+    never scaled; untouched where all three are equal."""
+    one, two = first.image, second.image
+    same_window = not first.windowed or _window(one) == _window(two)
+    if first.side.shape == second.side.shape and one.max_value == two.max_value and same_window:
+        return second.side
+    shown = two if second.windowed else Image(max_value=two.max_value)
+    unit = to_unit(second.side, shown)
+    canvas = np.zeros(first.side.shape, np.float32)
+    height, width = (min(sizes) for sizes in zip(unit.shape, canvas.shape, strict=True))
+    _middle(canvas, height, width)[:] = _middle(unit, height, width)
+    return from_unit(canvas, one) if first.windowed else quantised(canvas, one)
+
+
+def _middle(unit: Gray, height: int, width: int) -> Gray:
+    top, left = (unit.shape[0] - height) // 2, (unit.shape[1] - width) // 2
+    return unit[top : top + height, left : left + width]
+
+
+def _two(workspace: Workspace, arm: ArmEngine, first: _Still, second: _Still, made: Made) -> Pair:
+    sides = first.side, _beside(first, second)
     meta = _meta(arm, second_patient=second.image.patient, second_image=second.image.id)
     return new_pair(
         workspace, made, "patients", first.image, sides, (first.p_source, first.p_reconstruction, second.p_source),
-        windowed=windowed, meta=meta, kind="patients",
+        windowed=first.windowed, meta=meta, kind="patients",
     )  # fmt: skip
 
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from cfcore.images.encode import decode_png
+from cfcore.images.encode import decode_png, encode_png
 from cfcore.study.design.choices import Control, Design, Gate, Repeats, Training
 from cfcore.study.design.crossing import crossed
 from cfcore.study.protocol import Arm
-from db.models import Dataset, ExcludedPair, Pair, PlannedTrial, Run
+from db.models import Dataset, ExcludedPair, Image, Pair, PlannedTrial, Run
 from services import pairs as pairs_service
 from services.explore import OpenEngine
 from services.pairs import make_pairs
@@ -62,8 +62,40 @@ def test_every_control_is_an_arm_of_its_own_with_patients_of_its_own(workspace: 
         if pair.kind == "filter":
             assert np.abs(first - second).mean() / 255 == pytest.approx(wanted, rel=0.1)
         if pair.kind == "reconstruction":
-            assert first.shape == (8, 8) and second.mean() == pytest.approx(0.98 * first.mean(), rel=0.02)
+            assert first.shape == (24, 20) and second.mean() == pytest.approx(0.98 * first.mean(), rel=0.02)
+    assert len({(pair.width, pair.height, pair.max_value, pair.window) for pair in view.pairs}) == 1
     assert [box.n for box in view.flow if box.text.startswith("control pairs")] == [2, 2, 2, 2]
+
+
+def test_two_patients_of_different_size_and_depth_stand_in_one_frame(workspace: Workspace, run_id: int) -> None:
+    with workspace.session() as session:
+        for image in session.scalars(sa.select(Image)):
+            if image.id % 2:
+                pixels = decode_png(workspace.get(image.file_key))[:22, :18].astype(np.uint16) * 16
+                image.file_key = workspace.put(encode_png(pixels), ".png")
+                image.height, image.width, image.max_value = 22, 18, 4080
+    study_id = made(workspace, run_id, n=1, controls=(Control("patients", 9),))
+    mixed = 0
+    for pair in study_view(workspace, study_id).pairs:
+        first, second = (decode_png(workspace.get(k)) for k in (pair.original_key, pair.counterfactual_key))
+        assert first.shape == second.shape == (pair.height, pair.width) and first.dtype == second.dtype
+        if pair.kind == "patients":
+            mixed += (pair.image_id - pair.meta["second_image"]) % 2
+            assert 0.15 < second.mean() / pair.max_value < 0.6
+    assert mixed == 1
+
+
+@pytest.mark.parametrize("reference", ["original", "reconstruction"])
+def test_controls_of_plain_studies_have_the_size_of_their_pairs(
+    workspace: Workspace, run_id: int, reference: str
+) -> None:
+    study_id = made(workspace, run_id, controls=CONTROLS, rendering="plain", reference=reference, degree=5.0)
+    view = study_view(workspace, study_id)
+    assert {(pair.width, pair.height, pair.window) for pair in view.pairs} == {(8, 8, None)}
+    for pair in view.pairs:
+        first, second = (decode_png(workspace.get(k)).mean() for k in (pair.original_key, pair.counterfactual_key))
+        if pair.kind == "reconstruction":
+            assert second == pytest.approx(0.98 * first, rel=0.02)
 
 
 def test_the_gate_counts_what_it_keeps_back_and_keeps_failed_reconstructions(workspace: Workspace, run_id: int) -> None:
