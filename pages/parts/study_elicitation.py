@@ -119,7 +119,7 @@ def _merging(view: StudyView, found: RoundView) -> None:
             "label": st.column_config.TextColumn("Proposed", width=280),
             "kind": st.column_config.TextColumn("As", width=90),
             "finding": st.column_config.TextColumn("Finding on the list", width=280),
-            "main": st.column_config.CheckboxColumn("Main", width=60),
+            "main": st.column_config.CheckboxColumn("Main", width=80),
         },
         disabled=["reader", "label", "kind"],
         hide_index=True,

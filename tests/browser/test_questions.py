@@ -23,8 +23,9 @@ from cfcore.study.questions import (
     to_data,
 )
 from db.models import Study, Trial
+from services import elicitation
 from services.workspace import Workspace, open_workspace
-from tests.browser.reading import at_case, latest_answers, seated
+from tests.browser.reading import at_case, latest_answers, seated, sign_in
 from tests.browser.server import Server
 from tests.browser.studies import add_reader, make_study, noise_pairs
 
@@ -191,3 +192,39 @@ def draw_box(page: Page) -> None:
         points = [{"x": x, "y": y} for x, y in at]
         touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
     expect(row(page, "area")).to_contain_text("A: 1")
+
+
+def test_findings_are_proposed_and_confirmed_on_a_page_of_their_own(
+    room: tuple[Server, Workspace], context: BrowserContext
+) -> None:
+    server, workspace = room
+    study = make_study(workspace, noise_pairs(2), seed=5)
+    with workspace.session() as session:
+        session.get_one(Study, study).state = "draft"
+    elicitation.open_round(workspace, study, actor="test", n_pairs=1)
+    elicitation.invite_to_round(workspace, study, "reader.one", "One", actor="test")
+    page = context.new_page()
+    sign_in(page, server, "reader.one")
+    page.locator(".card").filter(has_text="Propose findings").get_by_role("button").click()
+    expect(page.get_by_text("Example 1 of 1")).to_be_visible()
+    page.get_by_label("Finding").first.fill("Pleural effusion")
+    page.keyboard.press("Enter")
+    page.keyboard.type("Pacemaker")
+    page.reload()  # what was typed waits on this machine
+    expect(page.get_by_label("Finding").nth(1)).to_have_value("Pacemaker")
+    page.get_by_role("button", name="Send my list").click()
+    expect(page.get_by_text("Your list is saved")).to_be_visible()
+
+    found = elicitation.round_view(workspace, study)
+    assert found is not None and [(p.label, p.kind) for p in found.proposals] == [
+        ("Pleural effusion", "main"), ("Pacemaker", "secondary")
+    ]  # fmt: skip
+    merged = elicitation.suggested_merge(found)
+    into: dict[int, str | None] = {i: finding.key for finding, ids in merged for i in ids}
+    elicitation.merge(workspace, study, [finding for finding, _ in merged], into, actor="test")
+    page.reload()
+    page.get_by_role("button", name="I want a change").click()
+    expect(page.get_by_text("Say what should change first.")).to_be_visible()
+    page.get_by_role("button", name="I confirm this list").click()
+    expect(page.get_by_text("You have confirmed this list.").first).to_be_visible()
+    elicitation.finish_round(workspace, study, actor="test")
