@@ -177,7 +177,7 @@ def _beside(first: _Still, second: _Still) -> Pixels:
         return second.side
     shown = two if second.windowed else Image(max_value=two.max_value)
     unit = to_unit(second.side, shown)
-    canvas = np.zeros(first.side.shape, np.float32)
+    canvas: Gray = np.zeros(first.side.shape, np.float32)
     height, width = min(unit.shape[0], canvas.shape[0]), min(unit.shape[1], canvas.shape[1])
     _middle(canvas, height, width)[:] = _middle(unit, height, width)
     return from_unit(canvas, one) if first.windowed else quantised(canvas, one)
