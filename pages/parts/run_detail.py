@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pandas as pd
 import plotly.express as px
@@ -85,6 +86,7 @@ def explained(view: RunView) -> None:
                 (duration(result["search_seconds"]), f"search on {counted(result['fit_n'], 'image')}"),
             ]
         )
+        st.caption(" ".join(apart(result)))
     if view.directions:
         best = ", ".join(direction_name(d.name) for d in view.directions[:3])
         with st.expander(f"Ranking of {counted(len(view.directions), 'direction')}, best first: {best}"):
@@ -104,6 +106,19 @@ def explained(view: RunView) -> None:
             )
     run_truth(view)
     pairs(view)
+
+
+def apart(result: dict[str, Any]) -> list[str]:
+    """Sentences: flips that the generator's own error makes, and the degree that most images need."""
+    told = []
+    if (kept := result.get("explained_kept")) is not None and result["reconstruction_flips"] > 0:
+        told.append(
+            f"{layout.percent(result['reconstruction_flips'])} are the target in their mere reconstruction, which is "
+            f"the generator's error; of the others {layout.percent(kept)} flipped."
+        )
+    if (degree := result.get("suggested_degree")) is not None:
+        told.append(f"At degree {degree:g} 90 % of the images of the search flip: Explore and new studies start there.")
+    return told
 
 
 def pairs(view: RunView) -> None:

@@ -143,6 +143,9 @@ def _explain(
     )
     rows = [f"{d.name:>6}  {d.mean_change:+7.3f} logits  {d.explained:6.1%} flipped" for d in view.directions if d.kept]
     rows.append(f"explained {view.result['explained']:.1%} of {view.result['n']:.0f} images")
+    if (kept := view.result.get("explained_kept")) is not None:
+        dropped = view.result["reconstruction_flips"]
+        rows.append(f"of those whose reconstruction keeps its class {kept:.1%}; {dropped:.1%} do not")
     if (suggested := view.result.get("suggested_degree")) is not None:
         rows.append(f"90 % of the images of the search flip at degree {suggested:g}: Explore and studies start there")
     directions = [asdict(d) for d in view.directions]

@@ -26,6 +26,7 @@ from services.selection import choose_images, shuffled_patients
 from services.worker import lease
 from services.worker.least import least_degrees
 from services.worker.progress import RunProgress
+from services.worker.shares import flip_shares
 from services.workspace import Workspace
 
 CHUNK = 8
@@ -281,19 +282,7 @@ def _number(value: torch.Tensor) -> float | None:
 def _finish(job: Job, n: int, fit_n: int, search_seconds: float) -> None:
     with job.workspace.session() as session:
         rows = session.scalars(sa.select(Counterfactual).where(Counterfactual.run_id == job.run.id)).all()
-    explained = [row for row in rows if row.flipped]
-    tried = [row.tried for row in explained if row.tried]
-    _merge_result(
-        job,
-        {
-            "n": n,
-            "fit_n": fit_n,
-            "explained": len(explained) / n,
-            "explained_plain": sum(bool(row.flipped_plain) for row in rows) / n,
-            "mean_tried": sum(tried) / len(tried) if tried else None,
-            "search_seconds": search_seconds,
-        },
-    )
+    _merge_result(job, {"n": n, "fit_n": fit_n, "search_seconds": search_seconds} | flip_shares(rows))
 
 
 def _merge_result(job: Job, values: dict[str, Any]) -> None:
