@@ -18,7 +18,14 @@ from services.figures import ROOT, Figures, cached, measured, store
 
 NAME = "bench-agreement"
 SEED = 31
-SOURCES = ("cfcore/study/agreement", "cfcore/study", "services/agreement_bench.py")
+SOURCES = (
+    "cfcore/study/agreement",
+    "cfcore/study/findings.py",
+    "cfcore/study/intervals.py",
+    "cfcore/study/resampling.py",
+    "cfcore/study/stacking.py",
+    "services/agreement_bench.py",
+)
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ class Expected:
 
     prevalence: share of counterfactuals (for the coefficients: of cases) in which the finding is there. original: the
     same in the originals, for the difference. sensitivity, specificity: of every reader. shared: chance that a
-    judgement rests on what all readers see rather than on the reader's own luck (see docs/statistics.md, simulated readers).
+    judgement rests on what all readers see rather than on the reader's own luck (as of `SimulatedReader`).
     """
 
     prevalence: float = 0.3

@@ -111,3 +111,24 @@ def bench_agreement(
         for name, value in result["figures"].items()
     ]
     say_figures(result, json, lines=lines)
+
+
+@plain_errors
+def bench_coverage(
+    quick: Quick = False,
+    cached: Cached = False,
+    page: Annotated[Path | None, typer.Option(help="Markdown file to write the tables to.")] = None,
+    workspace: WorkspaceOption = None,
+    json: JsonOption = False,
+) -> None:
+    """How often the intervals of simulated studies hold the truth (needs no workspace)."""
+    from services.coverage_bench import bench_coverage as bench
+
+    result = bench(quick, from_store=cached, page=page, progress=terminal_progress(json))
+    lines = [f"{'scenario':<22}{'statistic':<18}{'interval':<26}{'covered':>8}{'width':>8}{'without':>9}"]
+    for row in result["rows"]:
+        covered, width = ("–" if row[name] is None else f"{row[name]:.3f}" for name in ("covered", "width"))
+        lines.append(
+            f"{row['scenario']:<22}{row['statistic']:<18}{row['interval']:<26}{covered:>8}{width:>8}{row['without']:>9.2f}"
+        )
+    say_figures(result, json, lines=lines)
