@@ -378,5 +378,6 @@ function makeViewer() {
   panels.after.canvas.addEventListener("pointerdown", compare(true));
   for (const name of ["pointerup", "pointerleave"]) panels.after.canvas.addEventListener(name, () => panels.after.title.textContent === "Original" && compare(false)());
   new ResizeObserver(() => schedule()).observe(curve);
+  layout();
   return { root, update };
 }
