@@ -101,7 +101,10 @@ async def sent_json(request: Request, *names: str) -> dict[str, Any] | Response:
         if len(body) > _LONGEST_BODY:
             raise ValueError("longer than 256 KiB")
         sent = json.loads(body)
-        return {**sent, **{name: sent[name] for name in names}}
+        found = {**sent, **{name: sent[name] for name in names}}
+        if not isinstance(found.get("token", ""), str):
+            raise TypeError("the token is no text")
+        return found
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         message = f"This cannot be read ({type(error).__name__}): send {', '.join(names[:-1])} and {names[-1]}."
         return JSONResponse({"error": message}, 400, _NO_STORE)

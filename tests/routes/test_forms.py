@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from starlette.applications import Starlette
@@ -93,3 +94,16 @@ def test_an_invitation_from_link_to_list(client: TestClient, workspace: Workspac
     assert [s["title"] for s in client.get("/read/list").json()["series"]] == ["Chest radiographs, series 1"]
     assert client.get(link).status_code == 410
     assert client.post(link, data={"password": PASSWORD, "again": PASSWORD}).status_code == 410
+
+
+def test_two_clicks_at_one_time_use_a_link_once(client: TestClient, workspace: Workspace) -> None:
+    link = accounts.invite_reader(workspace, make_study(workspace, noise_pairs(2)), "r.one", "Dr. One", "test")
+
+    def click(_: int) -> int:
+        return client.post(link, data={"password": PASSWORD, "again": PASSWORD}).status_code
+
+    with ThreadPoolExecutor(4) as pool:
+        statuses = sorted(pool.map(click, range(4)))
+    assert statuses[0] == 303 and set(statuses[1:]) <= {410, 422}
+    said = client.get(link).text
+    assert "This link no longer works" in said and "/auth/sign-in" in said

@@ -61,10 +61,12 @@ BODIES = (
     (b"[]", 400),
     (b"{}", 400),
     (b'{"token": 1}', 400),
+    (b'{"token": ["x"], "sequence": 1, "answers": {}, "seconds": 1}', 400),
+    (b"[" * 100_000, 400),
     (b'{"token": "x", "sequence": 1, "answers": {}, "seconds": 1}', 404),
     (b'{"token": "x", "sequence": 0, "answers": {}, "seconds": 1}', 422),
     (b'{"token": "x", "sequence": 1, "answers": {}, "seconds": NaN}', 422),
-    (b'{"token": "x", "comment": "' + b"x" * 70_000 + b'"}', 400),
+    (b'{"token": "x", "comment": "' + b"x" * 270_000 + b'"}', 400),
 )
 
 
@@ -80,6 +82,41 @@ def test_unknown_names_are_not_found_and_say_why(client: TestClient) -> None:
         assert answer.status_code == 404, path
         assert "list" in answer.json()["error"] or "again" in answer.json()["error"]
         assert answer.headers["cache-control"] == "no-store"
+
+
+def test_the_longest_comment_in_the_widest_script_fits_through_the_door(client: TestClient) -> None:
+    token, comment = first_case(client)["token"], "\U0001fac1" * 10_000
+    body = {"token": token, "sequence": 1, "answers": {"comment": comment}, "seconds": 1}
+    assert client.post("/read/answer", json=body).status_code == 200
+    assert first_case(client)["answers"]["comment"] == comment  # type: ignore[index]
+    body = {"token": token, "sequence": 2, "answers": {"comment": comment + "x"}, "seconds": 1}
+    refused = client.post("/read/answer", json=body)
+    assert refused.status_code == 422 and "10000 characters" in refused.json()["error"]
+
+
+def test_lines_idle_time_and_events_come_with_a_case(client: TestClient) -> None:
+    token = first_case(client)["token"]
+    lines = {"B": {"heart": [10, 20, 40, 20], "chest": [5, 50, 65, 50]}}
+    body = {"token": token, "sequence": 1, "answers": {}, "seconds": 4, "idle": 2.5, "measures": lines}
+    assert client.post("/read/answer", json=body).status_code == 200
+    again = first_case(client)
+    assert again["idle"] == 2.5 and again["measures"]["B"]["ratio"] == 0.5  # type: ignore[index]
+    event = {"number": 1, "kind": "shown", "value": {"view": "side"}, "seconds": 0}
+    events = {"token": token, "visit": "ab" * 8, "events": [event]}
+    kept = [client.post("/read/log", json=events) for _ in range(2)]
+    assert kept[0].status_code == 200 and kept[0].content == kept[1].content
+    assert client.post("/read/log", json=events | {"visit": "?"}).status_code == 422
+
+
+def test_a_screen_is_checked_once_a_session(client: TestClient) -> None:
+    series = client.get("/read/list").json()["series"][0]["series"]
+    assert client.get(f"/read/{series}/cases").json()["check"] is True
+    seen = {"dark": True, "bright": True, "ramp": True, "lines": True}
+    sizes = {"width": 1, "height": 1, "inner_width": 1, "inner_height": 1, "colour_bits": 24}
+    screen = {"browser": "x", "ratio": 1, **sizes}
+    assert client.post(f"/read/{series}/check", json={"seen": seen}).status_code == 400
+    assert client.post(f"/read/{series}/check", json={"seen": seen, "screen": screen}).json() == {"kept": True}
+    assert client.get(f"/read/{series}/cases").json()["check"] is False
 
 
 def test_the_page_is_dark_from_its_first_moment(client: TestClient) -> None:
