@@ -10,6 +10,7 @@ from streamlit.navigation.page import StreamlitPage
 from components.shell import ASSETS, account_menu, style_shell
 from services.accounts import AccountView, current
 from services.serving import workspace
+from services.study_members import edits
 
 PAGES = Path(__file__).parent / "pages"
 STUDIO = ("home", "data", "models", "explore", "runs", "studies", "results", "notebook", "read")
@@ -24,6 +25,9 @@ def pages_for(account: AccountView | None) -> list[StreamlitPage]:
     """Every page that this person may open; for the others there is no address at all."""
     if account is None:
         return [st.Page(PAGES / "sign_in.py", title="Sign in", default=True)]
+    if account.role == "colleague":
+        names = ("desk", "studies", "results", "read") if edits(workspace(), account.id) else ("desk", "read")
+        return [st.Page(PAGES / f"{n}.py", title=n.capitalize(), default=n == "desk") for n in names]
     if account.role == "reader":
         return [st.Page(go_to_list, title="Start", default=True), st.Page(PAGES / "read.py", title="Read")]
     return [
@@ -35,7 +39,7 @@ def pages_for(account: AccountView | None) -> list[StreamlitPage]:
 
 st.set_page_config(page_title="cfreader", page_icon=str(ASSETS / "mark.svg"), layout="wide")
 account = current(workspace(), st.context.cookies)
-studio = account is not None and account.role == "researcher"
+studio = account is not None and account.role != "reader"
 page = st.navigation(pages_for(account), position="top" if studio else "hidden")
 if account and studio:
     style_shell()

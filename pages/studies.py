@@ -6,10 +6,11 @@ import streamlit as st
 
 from cfcore.wording import counted, direction_name
 from pages.parts import layout
+from pages.parts.study_after import reference_step, rehearsal_step
 from pages.parts.study_fieldwork import lock_step, readers_step
 from pages.parts.study_pairs import pairs_step, preview_step
 from pages.parts.study_questions import questions_step
-from pages.parts.who import actor, ago, day, workspace
+from pages.parts.who import account_may, actor, ago, day, is_researcher, workspace
 from services.runs import list_runs
 from services.studies import (
     StudyRefused,
@@ -22,7 +23,7 @@ from services.studies import (
     study_view,
 )
 
-STEPS = ("1 Questions", "2 Images and arms", "3 Preview", "4 Lock", "5 Readers")
+STEPS = ("1 Questions", "2 Images and arms", "3 Preview", "4 Lock", "5 Readers", "Rehearsal", "Reference")
 WORDS = {"draft": "draft", "locked": "open for reading", "closed": "closed"}
 
 
@@ -38,15 +39,19 @@ def studies_page() -> None:
         st.warning(str(error))
         list_page()
         return
+    if not account_may(view.id, "design"):
+        layout.heading("Studies")
+        st.warning("This study is not open to you: ask a researcher for a part in it.")
+        return
     study_page(view)
 
 
 def list_page() -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         layout.heading("Studies", "Original and counterfactual side by side, read blind. A locked study never changes.")
-        if st.button("New study", type="primary", icon=":material/add:"):
+        if is_researcher() and st.button("New study", type="primary", icon=":material/add:"):
             new_study()
-    studies = list_studies(workspace())
+    studies = [study for study in list_studies(workspace()) if account_may(study.id, "design")]
     if not studies:
         layout.empty(
             "No study yet",
@@ -89,7 +94,7 @@ def new_study() -> None:
     st.caption("Readers never see this title. They get a neutral one, which you can word before the lock.")
     if st.button("Create draft", type="primary"):
         try:
-            study_id = create_study(workspace(), run_id, actor=actor(), title=title.strip())
+            study_id = create_study(workspace(), run_id, actor=actor(), title=title.strip(), ask_profile=True)
         except StudyRefused as error:
             st.error(str(error))
             return
@@ -103,7 +108,7 @@ def study_page(view: StudyView) -> None:
         with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
             if view.state != "draft":
                 st.page_link("pages/results.py", label="Results", query_params={"study": str(view.id)})
-            if st.button("Copy as a new draft", type="tertiary", icon=":material/content_copy:"):
+            if is_researcher() and st.button("Copy as a new draft", type="tertiary", icon=":material/content_copy:"):
                 st.query_params["study"] = str(copy_study(workspace(), view.id, actor=actor()))
                 st.rerun()
             if view.state == "draft" and st.button("Delete draft", type="tertiary", icon=":material/delete:"):
@@ -130,8 +135,12 @@ def study_page(view: StudyView) -> None:
         preview_step(view)
     elif step == STEPS[3]:
         lock_step(view)
-    else:
+    elif step == STEPS[4]:
         readers_step(view)
+    elif step == STEPS[5]:
+        rehearsal_step(view)
+    else:
+        reference_step(view)
 
 
 def summary_line(view: StudyView) -> str:

@@ -80,7 +80,10 @@ def readers_step(view: StudyView) -> None:
         invite(view, login, name)
     if shown := st.session_state.get(f"link-{view.id}"):
         who, link = shown
-        st.write(f"Send this link to {who}. It works once, for 14 days, and sets the password.")
+        if "/invite/" in link:
+            st.write(f"Send this link to {who}. It works once, for 14 days, and sets the password.")
+        else:
+            st.write(f"{who} has a password already and signs in as before; the study is there.")
         st.code(link, language=None)
     link_controls(found)
     takeover(view)
