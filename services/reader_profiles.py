@@ -114,6 +114,14 @@ def desk_row(session: Session, study_id: int) -> StudyDesk:
     return row
 
 
+def copy_desk(session: Session, study_id: int, copy_id: int) -> None:
+    """Let a copied study ask its readers as the first one does."""
+    settings = settings_of(session, study_id)
+    if settings.ask_profile:
+        row = desk_row(session, copy_id)
+        row.ask_profile, row.consent_text, row.ethics_number = True, settings.consent_text, settings.ethics_number
+
+
 def is_missing(session: Session, reader: StudyReader) -> bool:
     """Whether this reader must give a profile before the next case."""
     if reader.simulated or not settings_of(session, reader.study_id).ask_profile:

@@ -31,10 +31,16 @@ def remove_copy(session: Session, study_id: int, actor: str) -> None:
     if rehearsal is None:
         raise ValueError(f"Study {study_id} is no rehearsal and is not removed.")
     source = rehearsal.source_id
+    remove_study(session, study_id)
+    record(session, actor, "rehearsal removed", f"study {source}", rehearsal=study_id)
+
+
+def remove_study(session: Session, study_id: int) -> None:
+    """Remove a study and every row that belongs to it. For copies and drafts: the caller has made sure that it is
+    none that people have read."""
     session.flush()
     _remove(session, Study.__table__, [study_id])  # type: ignore[arg-type]
     session.expire_all()
-    record(session, actor, "rehearsal removed", f"study {source}", rehearsal=study_id)
 
 
 def _remove(session: Session, table: sa.Table, ids: list[int]) -> None:

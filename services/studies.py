@@ -31,6 +31,8 @@ from db.models import Run, Study, now
 from services.elicitation_state import delete_round
 from services.log import log_event
 from services.permissions import require, require_researcher
+from services.reader_profiles import copy_desk, desk_row
+from services.rehearsal_removal import remove_study
 from services.study_design.drafts import delete_files, draft_of, drop_pairs, store_protocol
 from services.study_design.locking import amend_study, lock_study, verify_digest
 from services.study_design.planning import write_plan
@@ -144,6 +146,7 @@ def create_study(
     rendering: Rendering = DEFAULT_RENDERING,
     reference: Reference | None = None,
     seed: int = 0,
+    ask_profile: bool = False,
 ) -> int:
     """Begin a draft from a finished run; no image is chosen and none shown yet. Returns the study's id.
 
@@ -153,6 +156,8 @@ def create_study(
         degree: fixed step along every direction, default the one that the run suggests, else the run's.
         reference: what stands for the original; default the true original with both transfers, the reconstruction
             with plain rendering.
+
+        ask_profile: whether readers say who they are before their first case (`services.reader_profiles`).
 
     Raises:
         StudyRefused: the run is not done, or a direction is not one of its own.
@@ -190,6 +195,8 @@ def create_study(
         store_protocol(study, protocol)
         session.add(study)
         session.flush()
+        if ask_profile:
+            desk_row(session, study.id).ask_profile = True
         record(session, actor, "study created", f"study {study.id}", run=run.id)
         return study.id
 
@@ -284,6 +291,7 @@ def copy_study(workspace: Workspace, study_id: int, *, actor: str) -> int:
         store_protocol(copy, replace(protocol, title=f"{protocol.title} (copy)"))
         session.add(copy)
         session.flush()
+        copy_desk(session, study_id, copy.id)
         record(session, actor, "study created", f"study {copy.id}", copy_of=study_id)
         return copy.id
 
@@ -295,6 +303,6 @@ def delete_draft(workspace: Workspace, study_id: int, *, actor: str) -> None:
         study = draft_of(session, study_id)
         delete_round(session, study_id)
         stale = drop_pairs(session, study)
-        session.delete(study)
+        remove_study(session, study_id)
         record(session, actor, "study deleted", f"study {study_id}")
     delete_files(workspace, stale)

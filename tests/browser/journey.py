@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Download, Page, expect
 from db.models import Pair, Study, StudyReader, Trial
 from services.workspace import Workspace
 from tests.browser.pages import SLOW, button, choose, pick, press, settled, shot, tick, type_in, visit
-from tests.browser.reading import at_case, open_room
+from tests.browser.reading import at_case
 from tests.browser.server import Server
 
 PASSWORD = "a long enough password"
@@ -179,6 +179,14 @@ def keys_of_cases(workspace: Workspace, label: str, findings: int) -> list[str]:
     return keys
 
 
+def tell_profile(page: Page) -> None:
+    """On the form before the first case."""
+    page.get_by_label("Specialty").fill("Radiology")
+    page.get_by_label("Years of experience with such images").fill("8")
+    page.get_by_label("I agree").check()
+    page.get_by_role("button", name="Go to the first case").click()
+
+
 def read_study(browser: Browser, link: str, cases: list[str], name: str, look: str = "") -> None:
     """One reader: open the link, set a password, read every case with the keyboard. `look`: name of a screenshot."""
     context = browser.new_context(viewport={"width": 1440, "height": 900})
@@ -188,7 +196,9 @@ def read_study(browser: Browser, link: str, cases: list[str], name: str, look: s
     expect(page.get_by_role("heading", name=f"Welcome, {name}")).to_be_visible()
     set_password(page, "start reading")
     expect(page.get_by_text("Reading list")).to_be_visible(timeout=SLOW)
-    open_room(page)
+    page.get_by_role("button", name="Start").click()
+    tell_profile(page)
+    expect(page.locator("[data-case]")).to_be_visible(timeout=SLOW)
     for number, keys in enumerate(cases, start=1):
         at_case(page, number)
         for key in keys:

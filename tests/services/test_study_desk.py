@@ -221,6 +221,20 @@ def test_the_services_refuse_what_a_part_does_not_allow(workspace: Workspace, st
         require(session, monitor, study, "results")
 
 
+def test_a_copy_asks_as_the_study_did_and_a_draft_goes_with_all_that_hangs_on_it(
+    workspace: Workspace, study: int
+) -> None:
+    reader_profiles.set_desk(workspace, study, actor="test", consent_text="I agree.", ethics_number="EK 7")
+    copy = studies.copy_study(workspace, study, actor="test")
+    found = reader_profiles.desk_settings(workspace, copy)
+    assert (found.ask_profile, found.consent_text, found.ethics_number) == (True, "I agree.", "EK 7")
+    member(workspace, copy, "monitor")
+    studies.delete_draft(workspace, copy, actor="test")
+    assert reader_profiles.desk_settings(workspace, study).ask_profile
+    with workspace.session() as session:
+        assert session.scalars(sa.select(Study.id)).all() == [study]
+
+
 def test_only_who_designs_changes_a_study_and_only_researchers_make_new_ones(workspace: Workspace, study: int) -> None:
     statistician, editor = (f"account {member(workspace, study, part)}" for part in ("statistician", "co-editor"))
     boss = accounts.ensure_account(workspace, "boss", "Boss", "researcher", PASSWORD)
