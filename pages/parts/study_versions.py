@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import streamlit as st
 
+from cfcore.study.design.gate import flow_text
 from pages.parts import layout
 from pages.parts.study_plan import plan_section
 from pages.parts.study_schedule import schedule_section
@@ -71,7 +72,8 @@ def flow_section(view: StudyView) -> None:
     gone = exclusions(workspace(), view.id)
     title = f"Flow of patients and pairs{f', {len(gone)} kept back by the gate' if gone else ''}"
     with st.expander(title, icon=":material/account_tree:"):
-        layout.html(flow_diagram(workspace(), view.id))
+        # As an image: Streamlit takes vector graphics out of a page's own markup.
+        st.image(flow_diagram(workspace(), view.id), width=646, alt=flow_text(view.flow))
         shown = [row for row in gone if row.original_key][:12]
         if shown:
             st.caption("Kept back, the first of them: original, reconstruction.")
