@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cfcore.reports.colours import ARM_COLOURS, MARKERS, css, ink, shade
-from cfcore.reports.figures import GRID, cells_of, folded, names_of, plain
+from cfcore.reports.figures import GRID, axis_title, cells_of, folded, names_of, plain
 from cfcore.reports.numbers import NONE, decimal, number, percent, with_spread
 from cfcore.wording import counted, direction_name
 
@@ -83,7 +83,7 @@ def difference_forest(table: pd.DataFrame) -> go.Figure:
               f"{counted(row['readings'], 'reading')}") for i, label, row in known],
         )  # fmt: skip
     plain(figure, 100 + (30 + 18 * len(arms)) * len(findings))
-    _difference_axis(figure, "Prevalence in counterfactuals − in originals (percentage points)")
+    _difference_axis(figure, "Counterfactuals − originals (percentage points)")
     figure.update_yaxes(
         range=[len(findings) - 0.5, -0.5],
         tickvals=list(range(len(findings))),
@@ -95,7 +95,7 @@ def difference_forest(table: pd.DataFrame) -> go.Figure:
 def _difference_axis(figure: go.Figure, title: str) -> None:
     values = [-1, -0.5, 0, 0.5, 1]
     texts = [decimal(100 * v, 0) for v in values]
-    figure.update_xaxes(range=[-1.05, 1.05], tickvals=values, ticktext=texts, gridcolor=GRID, title=title)
+    figure.update_xaxes(range=[-1.05, 1.05], tickvals=values, ticktext=texts, gridcolor=GRID, title=axis_title(title))
     for value in values:
         colour = "#8a94a6" if value == 0 else GRID
         figure.add_shape(
@@ -182,6 +182,7 @@ def comparison_forest(table: pd.DataFrame, column: str = "difference") -> go.Fig
     """
     figure = go.Figure()
     rows = [row for row in table.to_dict("records") if number(row[column]) is not None]
+    one = len({row["label"] for row in rows}) == 1
     _points(figure, "", 0, [(row, column, i, _contrast(row, column)) for i, row in enumerate(rows)])
     figure.update_traces(showlegend=False)
     for i, row in enumerate(rows):
@@ -190,11 +191,11 @@ def comparison_forest(table: pd.DataFrame, column: str = "difference") -> go.Fig
             text=f"p {p_value(row['p_adjusted'])}",
         )  # fmt: skip
     plain(figure, 100 + 40 * len(rows))
-    _difference_axis(figure, "Difference of shares, second arm − first (percentage points)")
+    _difference_axis(figure, "Second arm − first (percentage points)")
     figure.update_yaxes(
         range=[len(rows) - 0.5, -0.5],
         tickvals=list(range(len(rows))),
-        ticktext=[folded(f"{row['label']}: {contrast_name(row)}", 34) for row in rows],
+        ticktext=[folded(contrast_name(row) if one else f"{row['label']}: {contrast_name(row)}", 34) for row in rows],
     )
     return figure
 

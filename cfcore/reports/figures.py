@@ -24,6 +24,11 @@ COEFFICIENT_NAMES: Mapping[str, str] = {
 }
 
 
+def axis_title(text: str) -> dict[str, Any]:
+    """The title of an axis, no larger than its ticks."""
+    return {"text": text, "font": {"size": 13}}
+
+
 def names_of(table: pd.DataFrame, key: str, name: str) -> list[tuple[str, str]]:
     """(key, name) in the order of the table."""
     return list(dict.fromkeys(zip(table[key], table[name], strict=True)))
@@ -44,8 +49,8 @@ def plain(figure: go.Figure, height: int) -> go.Figure:
         margin={"l": 8, "r": 8, "t": 36, "b": 8},
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
     )
-    figure.update_xaxes(automargin=True, zeroline=False, title_font_size=13)
-    figure.update_yaxes(automargin=True, zeroline=False, showgrid=False, title_font_size=13)
+    figure.update_xaxes(automargin=True, zeroline=False)
+    figure.update_yaxes(automargin=True, zeroline=False, showgrid=False)
     return figure
 
 
@@ -129,7 +134,7 @@ def agreement_forest(table: pd.DataFrame, coefficient: str = "ac1") -> go.Figure
         tick0=0,
         dtick=0.2,
         gridcolor=GRID,
-        title=COEFFICIENT_NAMES[coefficient],
+        title=axis_title(COEFFICIENT_NAMES[coefficient]),
     )
     figure.update_yaxes(
         range=[len(findings) - 0.5, -0.5],
@@ -162,6 +167,6 @@ def time_per_case(decoded: pd.DataFrame, readers: Sequence[str] | None = None) -
             line={"color": colour, "width": 1.5, "dash": "dot"},
         )  # fmt: skip
     plain(figure, 340)
-    figure.update_xaxes(title="Case, in the reader's own order", gridcolor=GRID)
-    figure.update_yaxes(title="Seconds", rangemode="tozero", showgrid=True, gridcolor=GRID)
+    figure.update_xaxes(title=axis_title("Case, in the reader's own order"), gridcolor=GRID)
+    figure.update_yaxes(title=axis_title("Seconds"), rangemode="tozero", showgrid=True, gridcolor=GRID)
     return figure

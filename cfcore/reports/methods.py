@@ -170,6 +170,11 @@ def _order(protocol: Protocol) -> str:
             "pass mark "
             f"{percent(training.pass_mark)}."
         )
+    if protocol.single_share:
+        parts.append(
+            f"Before the first pair readers saw one image of {percent(protocol.single_share)} of the pairs alone, and "
+            "said for each finding whether it was present."
+        )
     if protocol.guess_share:
         parts.append(f"At the end readers guessed the generated side on {percent(protocol.guess_share)} of the pairs.")
     return " ".join(parts)

@@ -11,14 +11,17 @@ from cfcore.study.blinding import blinding_table
 from cfcore.study.decode_questions import decode_guesses, decode_marks, decode_questions
 from cfcore.study.estimate import undefined
 from cfcore.study.intervals import bootstrap_mean
-from cfcore.study.protocol import Arm
+from cfcore.study.protocol import Arm, Finding
 from cfcore.study.question_tables import question_tables
 from cfcore.study.questions import Question
 from cfcore.study.readers import reader_checks
 from cfcore.study.resampling import resample_patients
 from cfcore.study.shaping import flat
+from cfcore.study.single_images import single_table
 
 CONTROL_KINDS = ("identical", "reconstruction", "filter", "patients")
+# The table of findings in images that stood alone, among those of the questions.
+SINGLE = "Findings in single images"
 # Kinds whose answers are words; the others are stored as JSON.
 WORDS = ("sides", "presence", "forced_choice", "same", "choice", "text", "comment")
 TRIAL = ("reader", "arm", "patient", "pair", "purpose", "position", "original_side", "seconds")
@@ -94,10 +97,16 @@ def guesses_table(rows: Sequence[Mapping[str, Any]], rng: np.random.Generator) -
 
 
 def questions_of(
-    rows: Sequence[Mapping[str, Any]], questions: Sequence[Question], arms: Sequence[Arm], rng: np.random.Generator
+    rows: Sequence[Mapping[str, Any]],
+    questions: Sequence[Question],
+    arms: Sequence[Arm],
+    rng: np.random.Generator,
+    findings: Sequence[Finding] = (),
 ) -> dict[str, pd.DataFrame]:
-    """Question key -> what it found (`cfcore.study.question_tables`)."""
+    """Question key -> what it found (`cfcore.study.question_tables`), and `SINGLE` where images stood alone."""
+    alone = single_table(rows, findings, arms, rng)
+    found = {} if alone.empty else {SINGLE: alone}
     if not questions:
-        return {}
+        return found
     decoded, marks = decode_questions(rows, questions), decode_marks(rows, questions)
-    return question_tables(decoded, marks, questions, arms, rng)
+    return found | question_tables(decoded, marks, questions, arms, rng)

@@ -41,8 +41,7 @@ class StudyTables:
     """headline, findings, per_reader, readers, ratings: see `cfcore.study`. checks: `reader_checks`.
     pairs_of_readers: Cohen's kappa of each pair of readers over (pair, finding), bootstrap over patients.
     confirmatory: see `confirmatory_table`. comparisons: every finding under every two arms, exploratory
-    (Benjamini-Hochberg). controls, blinding, questions: see `cfcore.reports.others`.
-    more: tables for the export and for whoever looks closer: missing answers, times, treatments of "cannot assess"."""
+    (Benjamini-Hochberg). controls, blinding, questions: see `cfcore.reports.others`."""
 
     headline: Headline
     findings: pd.DataFrame
@@ -56,7 +55,6 @@ class StudyTables:
     controls: pd.DataFrame
     blinding: pd.DataFrame
     questions: dict[str, pd.DataFrame]
-    more: dict[str, pd.DataFrame]
 
 
 def study_tables(
@@ -69,7 +67,7 @@ def study_tables(
     own from it, so its intervals do not depend on which others are made.
     """
     rows = trial_rows(decoded, rated, answers)
-    streams = [np.random.default_rng([seed, i]) for i in range(10)]
+    streams = [np.random.default_rng([seed, i]) for i in range(9)]
     return StudyTables(
         headline=headline(decoded, streams[0]),
         findings=findings_table(decoded, asked.findings, asked.arms, streams[1]),
@@ -82,13 +80,19 @@ def study_tables(
         comparisons=compare_arms(decoded, asked.findings, asked.arms, streams[5]),
         controls=controls_table(decoded, streams[6]),
         blinding=guesses_table(rows, streams[7]),
-        questions=questions_of(rows, asked.questions, asked.arms, streams[8]),
-        more={
-            "missing": missing_table(decoded),
-            "times": times_table(decoded),
-            "cannot-assess": cannot_assess_table(decoded, asked.findings, asked.arms, streams[9]),
-        },
+        questions=questions_of(rows, asked.questions, asked.arms, streams[8], asked.findings),
     )
+
+
+def more_tables(decoded: pd.DataFrame, asked: Questions, seed: int) -> dict[str, pd.DataFrame]:
+    """Tables for whoever looks closer, by file name: missing answers and times per reader and arm, and what becomes of
+    the findings when "cannot assess" counts as absent, as present, or as a category of its own."""
+    rng = np.random.default_rng([seed, 9])
+    return {
+        "missing": missing_table(decoded),
+        "times": times_table(decoded),
+        "cannot-assess": cannot_assess_table(decoded, asked.findings, asked.arms, rng),
+    }
 
 
 def pairs_of_readers(decoded: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:

@@ -115,6 +115,10 @@ def by_reader(found: StudyResults) -> None:
     main = [finding.key for finding in found.study.protocol.findings if finding.kind == "main"]
     views = {reader.label: reader for reader in found.study.readers}
     readers = [(label, label) for label in dict.fromkeys(found.readers["reader"])]
-    names = {label: "simulated" if views[label].simulated else "" for label, _ in readers}
+    cases: dict[str, int] = dict(own.groupby("reader")["readings"].max()) if len(own) else {}
+    names = {
+        label: f"{cases.get(label, 0)} cases" + (", simulated" if views[label].simulated else "")
+        for label, _ in readers
+    }
     layout.html(heat_table(findings_of(found), readers, names, main, lambda f, r: cells.get((f, r))))
     st.caption("Share of the reader's cases in which the finding appears, 95 % interval (Wilson).")

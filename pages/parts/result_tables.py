@@ -108,16 +108,26 @@ def grouped(found: StudyResults) -> tuple[pd.DataFrame, list[tuple[str, str]], d
     if len(ways) > 1:
         by = st.segmented_control("By", list(ways), default="arm", format_func=ways.__getitem__, required=True) or "arm"
     if by == "arm":
+        table = found.findings.assign(arm_name=found.findings["arm"].map(dict(arms_of(found))))
         flips = {
             arm: f"{sum(p.flipped for p in own)} of {len(own)} flipped"
             for arm, _ in arms_of(found)
             if (own := [pair for pair in found.study.pairs if pair.arm == arm])
         }
-        return found.findings.assign(arm_name=found.findings["arm"].map(dict(arms_of(found)))), arms_of(found), flips
+        return table, arms_of(found), {arm: f"{n}, {flips.get(arm, '')}" for arm, n in counts(table).items()}
     words = {"true": "flipped", "false": "did not flip"} if by == "flipped" else {}
     table, groups = findings_by_group(found, by)
     columns = [(group.key, words.get(group.key.casefold(), group.name)) for group in groups]
-    return table.assign(arm_name=table["arm"].map(dict(columns))), columns, {}
+    return table.assign(arm_name=table["arm"].map(dict(columns))), columns, counts(table)
+
+
+def counts(table: pd.DataFrame) -> dict[str, str]:
+    """Column -> "30 readings", or "28 to 30 readings" where findings differ."""
+    ranges = table.groupby("arm", sort=False)["readings"].agg(["min", "max"])
+    return {
+        str(arm): counted(high, "reading") if low == high else f"{low} to {counted(high, 'reading')}"
+        for arm, low, high in ranges.itertuples()
+    }
 
 
 def shares(found: StudyResults, table: pd.DataFrame, columns: list[tuple[str, str]], heads: dict[str, str]) -> None:

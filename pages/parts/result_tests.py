@@ -79,11 +79,11 @@ def exploratory(found: StudyResults) -> None:
     with right:
         rows = [
             (
-                row["label"],
-                row["contrast"],
-                row["values"],
+                *(() if wanted else (row["label"],)),
+                layout.Safe(f"<nobr>{layout.escape(row['contrast'])}</nobr>"),
+                layout.Safe(f"<nobr>{layout.escape(row['values'])}</nobr>"),
                 _two(row["difference"], row["interval"]),
-                row["odds"],
+                _two(*row["odds"].rstrip(")").partition(" (")[::2]),
                 f"{row['patients']} / {row['readings']}",
                 row["test"],
                 row["p"],
@@ -91,18 +91,9 @@ def exploratory(found: StudyResults) -> None:
             )
             for row in comparison_rows(found.study.protocol, shown)
         ]
-        heads = [
-            "Finding",
-            "Contrast",
-            "Shares",
-            "Second − first",
-            "Odds ratio",
-            "Patients / readings",
-            "Test",
-            "p",
-            "p (BH)",
-        ]
-        layout.table(heads, rows, numbers=(5, 7, 8))
+        heads = ["Contrast", "Shares", "Second − first", "Odds ratio", "Patients / readings", "Test", "p", "p (BH)"]
+        heads = heads if wanted else ["Finding", *heads]
+        layout.table(heads, rows, numbers=(len(heads) - 4, len(heads) - 2, len(heads) - 1))
         st.caption(
             "Corrected over all findings and pairs of arms. GEE: regression clustered on the patient, reader as fixed "
             "effect; permutation below 20 patients."

@@ -22,7 +22,7 @@ TERMS = {
     "BH": "Benjamini-Hochberg: limits the share of false positives among what is called significant. Exploration only.",
     "GEE": "Generalised estimating equations: a regression that knows that readings of one patient belong together.",
     "Bang": "Bang’s index: 0 where the generated side is guessed by chance, 1 where always right, −1 where never.",
-    "false alarm": "Share of answers on two identical images that name one side only, where there is nothing to see.",
+    "false alarm": "Share of pairs of identical images with any finding on one side only: there is nothing to see.",
     "intra": "Agreement (AC1) of a reader with himself or herself on pairs read twice, sides drawn anew.",
 }
 

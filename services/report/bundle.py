@@ -16,7 +16,7 @@ from cfcore.reports.html import report_figures, study_report
 from cfcore.reports.imrmc import imrmc_file
 from cfcore.reports.interactive import Figure
 from cfcore.reports.syntax import r_syntax, spss_syntax
-from cfcore.reports.tables import StudyTables
+from cfcore.reports.tables import Questions, more_tables
 from cfcore.reports.tidy import long_table, to_csv
 from cfcore.reports.workbook import workbook
 from cfcore.study.protocol import canonical_json
@@ -96,14 +96,14 @@ def study_files(
 def data_files(found: StudyResults) -> dict[str, bytes]:
     """Everything but the report itself, its figures and its pictures: tables, readings, syntax, protocol."""
     protocol = found.study.protocol
-    tables = named_tables(found.tables)
+    tables = named_tables(found)
     files = {
         "readings-long.csv": long_csv(found),
         "codebook.csv": codebook_long(protocol),
         "readings.R": r_syntax(protocol),
         "readings.sps": spss_syntax(protocol),
         "protocol.json": canonical_json(protocol),
-        "results.json": results_json(found),
+        "results.json": results_json(found, tables),
         **{f"tables/{name}.csv": to_csv(table) for name, table in tables.items()},
         **{
             f"imrmc/{finding.key}.imrmc": imrmc_file(
@@ -121,8 +121,10 @@ def long_csv(found: StudyResults) -> str:
     return to_csv(long_table(found.decoded, found.rated, found.answers, study.protocol, study.seed))
 
 
-def named_tables(tables: StudyTables) -> dict[str, pd.DataFrame]:
+def named_tables(found: StudyResults) -> dict[str, pd.DataFrame]:
     """Every table of a study under its file name; empty ones are left out."""
+    tables, protocol = found.tables, found.study.protocol
+    asked = Questions(protocol.findings, protocol.ratings, protocol.arms)
     named = {
         "findings": tables.findings,
         "per-reader": tables.per_reader,
@@ -134,14 +136,14 @@ def named_tables(tables: StudyTables) -> dict[str, pd.DataFrame]:
         "repeats-and-false-alarms": tables.checks,
         "controls": tables.controls,
         "blinding": tables.blinding,
-        **tables.more,
+        **more_tables(found.decoded, asked, found.study.seed),
         **{f"question-{key}": table for key, table in tables.questions.items()},
     }
     return {name: table for name, table in named.items() if len(table)}
 
 
-def results_json(found: StudyResults) -> str:
-    """Headline and every table as JSON; null where a number is not defined."""
+def results_json(found: StudyResults, tables: Mapping[str, pd.DataFrame]) -> str:
+    """Headline and the tables (`named_tables`) as JSON; null where a number is not defined."""
     line = found.headline
     told = {
         "study": found.study.title,
@@ -150,7 +152,7 @@ def results_json(found: StudyResults) -> str:
         "exploratory": found.exploratory,
         "simulated_readers": list(found.simulated),
         "headline": {name: vars(value) if hasattr(value, "note") else value for name, value in vars(line).items()},
-        "tables": {name: _records(table) for name, table in named_tables(found.tables).items()},
+        "tables": {name: _records(table) for name, table in tables.items()},
     }
     return json.dumps(told, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
