@@ -6,12 +6,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cfcore.study.agreement import cohen_kappa, gwet_ac, icc, kendall_w, krippendorff_alpha
+from cfcore.study.agreement import FORMS, bland_altman, cohen_kappa, gwet_ac, icc, kendall_w, krippendorff_alpha
 from cfcore.study.estimate import Estimate, undefined
 from cfcore.study.intervals import bootstrap_mean
 from cfcore.study.protocol import Arm, Rating
 from cfcore.study.resampling import RESAMPLES, resample_patients
 from cfcore.study.shaping import flat, readings_only, wide
+
+# The two forms that stand in the tables: readers drawn from many, one of them and the mean of all.
+_ICC_NAMES = {"2,1": "icc", "2,k": "icc_mean"}
 
 
 def _row(data: pd.DataFrame, rating: Rating, rng: np.random.Generator, resamples: int, level: float) -> dict[str, Any]:
@@ -36,13 +39,19 @@ def _row(data: pd.DataFrame, rating: Rating, rng: np.random.Generator, resamples
     row |= flat(
         "alpha", krippendorff_alpha(table, metric="ordinal", categories=categories, resample=resample, level=level)
     )
-    row |= flat("icc", icc(table, "2,1", level))
-    row |= flat("icc_mean", icc(table, "2,k", level))
+    for form in FORMS:
+        row |= flat(_ICC_NAMES.get(form, f"icc_{form.replace(',', '_')}"), icc(table, form, level))
     row |= flat("kendall_w", kendall_w(table, resample=resample, level=level))
     kappa: Estimate = undefined("weighted kappa is for two readers")
+    limits = dict.fromkeys(("bias", "lower_limit", "upper_limit"), undefined("limits of agreement are for two readers"))
     if len(cases) and cases.shape[1] == 2:
         kappa = cohen_kappa(cases, weights="quadratic", categories=categories, resample=resample, level=level)
-    return row | flat("weighted_kappa", kappa)
+        found = bland_altman(cases, resample=resample, level=level)
+        limits = {"bias": found.bias, "lower_limit": found.lower, "upper_limit": found.upper}
+    row |= flat("weighted_kappa", kappa)
+    for name, limit in limits.items():
+        row |= flat(name, limit)
+    return row
 
 
 def points(rating: Rating) -> tuple[int, ...]:
@@ -63,9 +72,10 @@ def ratings_table(
 
     decoded: from `decode_ratings`. Columns: rating, question, arm, arm_name, pairs, readers, readings,
     missing, median, share_1 .. share_points, then each with _low, _high, _note: `mean`, `ac2` (quadratic
-    weights), `alpha` (ordinal), `icc` (2,1), `icc_mean` (2,k), `kendall_w`, `weighted_kappa` (quadratic, two
-    readers only). ICC has its F interval, the others the bootstrap over patients. None where undefined, and
-    the note says why.
+    weights), `alpha` (ordinal), `icc` (2,1), `icc_mean` (2,k) and the other forms as icc_1_1, icc_3_1, icc_1_k,
+    icc_3_k, `kendall_w`, and for two readers only `weighted_kappa` (quadratic) and Bland and Altman's `bias`
+    (first - second), `lower_limit`, `upper_limit`. ICC has its F interval, the others the bootstrap over patients.
+    None where undefined, and the note says why.
     """
     first = readings_only(decoded)
     rows = []

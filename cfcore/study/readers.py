@@ -8,10 +8,13 @@ import pandas as pd
 from scipy.stats import binomtest
 
 from cfcore.study.agreement import bland_altman, cohen_kappa, gwet_ac, icc
+from cfcore.study.agreement.binary import binary_pairs
 from cfcore.study.estimate import Estimate, undefined
 from cfcore.study.intervals import clopper_pearson, wilson
 from cfcore.study.protocol import Rating
+from cfcore.study.resampling import RESAMPLES, draw_patients
 from cfcore.study.shaping import flat, readings_only
+from cfcore.study.stacking import stack
 
 READER_COLUMNS = (
     "reader", "planned", "done", "answers", "cannot", "missing", "median_seconds",
@@ -184,3 +187,34 @@ def repeated_ratings(rated: pd.DataFrame, ratings: Sequence[Rating], *, level: f
             )
     estimates = [c for name in ("icc", "weighted_kappa", "bias", "lower", "upper") for c in flat(name, undefined(""))]
     return pd.DataFrame(rows, columns=["reader", "rating", "repeats", *estimates])
+
+
+def pairs_of_readers(
+    decoded: pd.DataFrame,
+    rng: np.random.Generator,
+    *,
+    outcome: str = "appears",
+    resamples: int = RESAMPLES,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """One row per pair of readers, over all findings and arms: how far these two agree.
+
+    Columns: first, second, n ((pair, finding)s that both assessed), `raw_agreement`, `cohen`, `ac1`, each _low, _high,
+    _note. Every (pair, finding) is a case, whole patients are resampled. None with a note where the two share no case.
+    """
+    first = readings_only(decoded)
+    rows = []
+    if len(first):
+        stacked = stack(first, list(dict.fromkeys(first["finding"])), (outcome,))
+        codes = stacked.codes[outcome]
+        patients = [patient for _ in range(len(codes)) for patient in stacked.patients]
+        draws = draw_patients(patients, rng, resamples)
+        together = binary_pairs(codes.reshape(-1, len(stacked.readers)), draws, level)
+        for (g, h), found in together.items():
+            row = {"first": stacked.readers[g], "second": stacked.readers[h], "n": found["cohen"].n}
+            for name, estimate in found.items():
+                row |= flat(name, estimate)
+            rows.append(row)
+    names = ("raw_agreement", "cohen", "ac1")
+    columns = ["first", "second", "n", *(c for name in names for c in flat(name, undefined("")))]
+    return pd.DataFrame(rows, columns=columns)

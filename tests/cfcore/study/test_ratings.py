@@ -32,6 +32,9 @@ def test_published_icc_comes_through_the_table():
     assert sum(row[f"share_{k}"] for k in range(1, 11)) == pytest.approx(1)
     assert 0 < row.kendall_w <= 1 and row.kendall_w_low < row.kendall_w
     assert row.weighted_kappa_note == "weighted kappa is for two readers"
+    assert row.bias is None and "two readers" in row.bias_note
+    published = {"icc_1_1": 0.1657, "icc_3_1": 0.7148, "icc_1_k": 0.4428, "icc_3_k": 0.9093}
+    assert {name: row[name] for name in published} == pytest.approx(published, abs=5e-5)
 
 
 def test_two_readers_get_weighted_kappa():
@@ -39,6 +42,8 @@ def test_two_readers_get_weighted_kappa():
     row = table(two)
     assert row.weighted_kappa == pytest.approx(cohen_kappa(two, weights="quadratic", categories=range(1, 6)).value)
     assert row.icc == pytest.approx(icc(two).value)
+    assert row.bias == pytest.approx((two[:, 0] - two[:, 1]).mean())
+    assert row.lower_limit_low < row.lower_limit < row.bias < row.upper_limit < row.upper_limit_high
 
 
 def test_gaps_and_empty_arms():

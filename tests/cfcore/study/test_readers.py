@@ -3,10 +3,18 @@ import pandas as pd
 import pytest
 from scipy.stats import binomtest
 
+from cfcore.study.agreement import cohen_kappa
 from cfcore.study.decode import decode_ratings, decode_readings
 from cfcore.study.intervals import wilson
 from cfcore.study.protocol import Rating
-from cfcore.study.readers import missing_table, reader_checks, readers_table, repeated_ratings, times_table
+from cfcore.study.readers import (
+    missing_table,
+    pairs_of_readers,
+    reader_checks,
+    readers_table,
+    repeated_ratings,
+    times_table,
+)
 
 
 def row(reader, pair, answer, purpose="reading", seconds=20.0, side="A"):
@@ -109,3 +117,18 @@ def test_repeated_ratings():
     assert anna["repeats"] == 6 and anna["bias"] == pytest.approx(-5 / 6)
     assert anna["lower"] < anna["bias"] < anna["upper"] and 0 < anna["weighted_kappa"] < 1 and 0 < anna["icc"] < 1
     assert ben["repeats"] == 0 and ben["icc_note"] and ben["weighted_kappa_note"] and ben["bias_note"]
+
+
+def test_pairs_of_readers():
+    rng = np.random.default_rng(0)
+    given = {r: ["B" if rng.random() < 0.5 else "neither" for _ in range(12)] for r in ("anna", "ben", "cleo")}
+    rows = [row(reader, k, answer) for reader, answers in given.items() for k, answer in enumerate(answers)]
+    rows.append(row("dora", 99, "B"))
+    table = pairs_of_readers(decode_readings(rows, ["ctr"]), np.random.default_rng(1)).set_index(["first", "second"])
+    assert len(table) == 6
+    one = table.loc[("anna", "cleo")]
+    cells = np.array([given["anna"], given["cleo"]]).T == "B"
+    assert one.cohen == pytest.approx(cohen_kappa(cells, categories=(False, True)).value) and one.n == 12
+    assert one.cohen_low < one.cohen < one.cohen_high
+    assert table.loc[("anna", "dora")].cohen_note == "no case has two readings"
+    assert pairs_of_readers(decode_readings([], ["ctr"]), rng).empty
