@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import sqlalchemy as sa
-from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
 from cfcore.study.simulated import SimulatedReader
@@ -54,11 +53,8 @@ def as_colleague(monkeypatch: pytest.MonkeyPatch, workspace: Workspace, study: i
         account = session.scalars(sa.select(Account).where(Account.login == f"the.{part}")).one()
     me = AccountView(account.id, account.login, "Dr. Mate", "colleague", False, 1)
     monkeypatch.setattr(accounts, "current", lambda *_: me)
-    # As the server has it (app.py): no page runs by its bare address, without the question who is asking.
-    monkeypatch.setattr(PagesManager, "uses_pages_directory", False)
-    opened = AppTest.from_file(ROOT / "studio.py", default_timeout=SECONDS)
-    opened.switch_page(f"pages/{page}.py")
-    return opened.run()
+    opened = AppTest.from_file(ROOT / "studio.py", default_timeout=SECONDS).run()
+    return opened.switch_page(f"pages/{page}.py").run()
 
 
 def test_the_desk_shows_progress_profile_and_links(
@@ -162,12 +158,17 @@ def test_a_monitor_sees_progress_and_no_name_arm_or_answer(
         assert hidden not in shown, hidden
 
 
-@pytest.mark.parametrize("other", ["studies", "results", "data", "home"])
-def test_a_monitor_reaches_no_other_page(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, study: int, other: str
+def test_a_monitor_has_no_other_page_and_nothing_is_shown_where_one_is_forced(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, study: int
 ) -> None:
-    page = as_colleague(monkeypatch, workspace, study, "monitor", other)
-    assert "Eigenvectors" not in text_of(page) and "v17" not in text_of(page)
+    with pytest.raises(ValueError, match="Could not find a navigation page") as none:
+        as_colleague(monkeypatch, workspace, study, "monitor", "studies")
+    assert "desk.py" in str(none.value) and "results.py" not in str(none.value)
+    for other in ("studies", "results"):
+        forced = AppTest.from_file(ROOT / "pages" / f"{other}.py", default_timeout=SECONDS)
+        forced.query_params["study"] = str(study)
+        forced.run()
+        assert "Eigenvectors" not in text_of(forced) and "v17" not in text_of(forced), other
 
 
 def test_a_co_editor_sees_the_own_study_alone(
