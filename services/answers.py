@@ -87,7 +87,12 @@ def is_complete(answers: Mapping[str, Any], protocol: Mapping[str, Any], occasio
 
 def occasion_of(trial: Trial | Turn) -> Occasion:
     """What stands before the reader in this trial."""
-    return trial.purpose if trial.purpose in ("series", "guess") else "pair"  # type: ignore[return-value]
+    return trial.purpose if trial.purpose in ("series", "guess", "single") else "pair"  # type: ignore[return-value]
+
+
+def sides_of(trial: Trial | Turn) -> tuple[str, ...]:
+    """The sides that are shown: both, side A alone for a single image, none after a series."""
+    return {"series": (), "single": ("A",)}.get(trial.purpose, ("A", "B"))
 
 
 def _states(occasion: Occasion) -> tuple[str, ...]:

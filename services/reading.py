@@ -23,7 +23,7 @@ from cfcore.study.viewing import viewing_data, viewing_from
 from db.events import record
 from db.models import Pair, Reading, Study, StudyReader, Trial, now
 from services import reader_profiles
-from services.answers import asked_of, checked, is_complete, occasion_of
+from services.answers import asked_of, checked, is_complete, occasion_of, sides_of
 from services.pixel_cache import PixelCache
 from services.sittings import CheckRefused, add_check, check_needed
 from services.study_design.clock import note_clock
@@ -258,7 +258,7 @@ def case(workspace: Workspace, account_id: int, session_id: int, trial_token: st
             raise ReadingRefused("Say who you are first: open this reading from the list again.", 428, code="profile")
         if why := why_closed(session, trial, reader, study):
             raise ReadingRefused(why, 425, code="not_yet")
-        pair, last = trial.pair, _last(session, trial.id)
+        pair, last, sides = trial.pair, _last(session, trial.id), sides_of(trial)
         told = feedback(trial, last.answers, study.protocol) if last and last.complete else []
         total = session.scalar(sa.select(sa.func.count(Trial.id)).where(Trial.study_reader_id == reader.id))
         token = pixel_token(workspace, session_id, trial.token)
@@ -270,9 +270,7 @@ def case(workspace: Workspace, account_id: int, session_id: int, trial_token: st
             "open": study.state == "locked",
             "questions": asked_of(study.protocol, occasion_of(trial)),
             # After a series there is nothing to see, and its last pair must not lie open as the series' own.
-            "pixels": None
-            if trial.purpose == "series"
-            else geometry(pair, {side: f"/read/pixels/{token}/{side}" for side in SIDES}),
+            "pixels": geometry(pair, {side: f"/read/pixels/{token}/{side}" for side in sides}) if sides else None,
             "answers": last.answers if last else None,
             "sequence": last.sequence if last else 0,
             "seconds": last.seconds if last else 0.0,
@@ -311,6 +309,8 @@ def pixels(workspace: Workspace, account_id: int, session_id: int, token: str, s
         raise ReadingRefused("This image cannot be opened here. Load the case again.", 404, code="pixels")
     with workspace.session() as session:
         trial, _, _ = _trial(session, account_id, trial_token)
+        if side not in sides_of(trial):
+            raise ReadingRefused("This image is not part of the case. Load the case again.", 404, code="pixels")
         pair = trial.pair
         key = pair.original_key if side == trial.original_side else pair.counterfactual_key
         size = (pair.width, pair.height, pair.max_value)

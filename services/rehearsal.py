@@ -12,8 +12,8 @@ from cfcore.study.design.planning import is_plain, plan_reader
 from cfcore.study.schedule import Trial, make_schedule
 from cfcore.study.viewing import viewing_data, viewing_from
 from db.models import Pair, Study
-from services.answers import asked_of, occasion_of
-from services.reading import SIDES, ReadingRefused, geometry, raw_pixels
+from services.answers import asked_of, occasion_of, sides_of
+from services.reading import ReadingRefused, geometry, raw_pixels
 from services.study_design.planning import plan_pairs
 from services.study_views import protocol_of
 from services.workspace import Workspace
@@ -68,7 +68,7 @@ def rehearsal_case(workspace: Workspace, study_id: int, position: int) -> dict[s
     """What `services.reading.case` tells a reader, without answers."""
     with workspace.session() as session:
         study, total, trial, pair = _trial(session, study_id, position)
-        urls = {side: f"/rehearse/{study_id}/pixels/{position}/{side}" for side in SIDES}
+        urls = {side: f"/rehearse/{study_id}/pixels/{position}/{side}" for side in sides_of(trial)}
         return {
             "token": str(position),
             "title": study.reader_title,
@@ -76,7 +76,7 @@ def rehearsal_case(workspace: Workspace, study_id: int, position: int) -> dict[s
             "total": total,
             "open": True,
             "questions": asked_of(study.protocol, occasion_of(trial)),
-            "pixels": None if trial.purpose == "series" else geometry(pair, urls),
+            "pixels": geometry(pair, urls) if urls else None,
             "answers": None,
             "sequence": 0,
             "seconds": 0.0,

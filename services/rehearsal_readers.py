@@ -256,8 +256,8 @@ def _answers(
     given = checklist(reader, turn, seen.truth, seen.impressions, keys, progress, rng)
     findings = {key: answer for key, answer in given.items() if answer is not None}
     if occasion == "single":
-        # One image stands alone, on the side that the schedule calls the original's.
-        ticked = ("both", turn.original_side)
+        # What the reader would see on side A of the pair is seen in the image that stands alone there.
+        ticked = ("both", "A")
         findings = {k: a if a == "cannot" else PRESENCE[0] if a in ticked else PRESENCE[1] for k, a in findings.items()}  # type: ignore[misc]
     taste = seen.tastes[pair]
     ratings = {}
@@ -267,16 +267,22 @@ def _answers(
         ratings[rating["key"]] = int(np.clip(round(middle + 0.25 * rating["points"] * latent), 1, rating["points"]))
     states = {key: seen.truth[pair, key] for key in keys}
     right = {key: _is_right(findings[key], states[key], turn.original_side) for key in findings}
+    side: str = turn.original_side
+    differs = any(before != after for before, after in states.values())
+    if occasion == "single":
+        moved = turn.original_side == "B"
+        right = {key: (findings[key] == PRESENCE[0]) == states[key][moved] for key in findings}
+        side, differs = "", moved
     questions = answer_questions(
         asked_at(seen.protocol.questions, occasion),
         reader,
         {**findings, **ratings},
-        turn.original_side,
+        side,
         progress,
         taste,
         rng,
         right,
-        any(before != after for before, after in states.values()),
+        differs,
     )
     answers: dict[str, Any] = {"findings": findings, "ratings": ratings, "comment": ""}
     return answers | ({"questions": questions} if questions else {})

@@ -18,7 +18,7 @@ from cfcore.reports.tables import Questions, StudyTables, findings_by, study_tab
 from cfcore.study.decode import decode_ratings, decode_readings
 from cfcore.study.decode_questions import occasion_of
 from cfcore.study.findings import Headline
-from cfcore.study.protocol import Arm
+from cfcore.study.protocol import Arm, Finding
 from cfcore.study.questions import Question, asked_at
 from db.models import Event, Image, Pair, Reading, Run, StudyReader, Trial
 from services.report.looks import Look, LookState, ResultsSealed, look_state
@@ -28,7 +28,9 @@ from services.workspace import Workspace
 KEPT = 16
 STATES = {"cannot": "cannot assess", "missing": "no answer"}
 # What a trial was shown for, in the words of `cfcore.study.decode`. Training cases are no result at all.
-PURPOSES = {"counted": "reading", "repeat": "repeat", "control": "control", "guess": "guess", "series": "series"}
+PURPOSES = {"counted": "reading", "repeat": "repeat", "control": "control"} | {
+    name: name for name in ("guess", "series", "single")
+}
 DECODED = ("reading", "repeat", "control")
 # What is known of a trial beside what decoding needs.
 EXTRAS = ("simulated", "pair_kind", "source_class", "flipped")
@@ -236,7 +238,7 @@ def _compute(workspace: Workspace, study_id: int, until: int | None) -> StudyRes
     rows = [row for row in every if row["purpose"] in DECODED]
     decoded = _with_extras(decode_readings(rows, [finding.key for finding in protocol.findings]), rows)
     rated = _with_extras(decode_ratings(rows, [rating.key for rating in protocol.ratings]), rows)
-    answers = answers_table(_answers(every, protocol.questions))
+    answers = answers_table(_answers(every, protocol.questions, protocol.findings))
     simulated = tuple(reader.label for reader in study.readers if reader.simulated)
     asked = Questions(protocol.findings, protocol.ratings, protocol.arms, protocol.analysis, protocol.questions)
     return StudyResults(
@@ -268,10 +270,16 @@ def _methods(workspace: Workspace, study: StudyView) -> dict[str, str]:
     return {arm: engine for arm, run in runs.items() if run is not None and (engine := engines.get(run))}
 
 
-def _answers(rows: list[dict[str, Any]], questions: Sequence[Question]) -> Iterator[dict[str, Any]]:
-    """Guesses, further questions and comments, a mapping each; a question without an answer has one, too."""
+def _answers(
+    rows: list[dict[str, Any]], questions: Sequence[Question], findings: Sequence[Finding]
+) -> Iterator[dict[str, Any]]:
+    """Guesses, further questions and comments, a mapping each; a question without an answer has one, too. Of images
+    that stood alone also the findings: the tables of readings are about pairs."""
     for row in rows:
         trial = {name: row[name] for name in TRIAL}
+        for finding in findings if occasion_of(row) == "single" else ():
+            about = {"question": finding.key, "kind": "presence", "label": finding.label}
+            yield trial | about | {"answer": row["answers"].get(finding.key), "value": None}
         for question in asked_at(questions, occasion_of(row)):
             given = row["questions"].get(question.key)
             number = float(given) if isinstance(given, int | float) and not isinstance(given, bool) else None

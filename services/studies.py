@@ -89,7 +89,7 @@ PAIR_FIELDS = frozenset(
     {"arms", "degree", "rendering", "reference", "seed", "n_per_arm", "allocation", "controls", "gate", "training"}
 )
 # A change of one of these asks for other schedules of the same pairs.
-PLAN_FIELDS = frozenset({"design", "repeats", "guess_share", "questions"})
+PLAN_FIELDS = frozenset({"design", "repeats", "guess_share", "single_share", "questions"})
 # How many readers a new study plans for.
 PLANNED_READERS = 3
 NEUTRAL_TITLE = "Chest radiographs, series {number}"

@@ -14,7 +14,7 @@ ANSWERS: tuple[Answer, ...] = ("A", "B", "both", "neither", "cannot")
 # Repeats and controls measure the reader and never enter prevalence or agreement between readers.
 PURPOSES = ("reading", "repeat", "control")
 # Trials that are no reading of the checklist: they make no row here.
-APART = ("training", "guess", "series")
+APART = ("training", "guess", "series", "single")
 
 READING_COLUMNS = (
     "reader", "arm", "patient", "pair", "purpose", "position", "original_side", "finding", "answer", "status",
@@ -72,7 +72,7 @@ def decode_readings(rows: Iterable[Mapping[str, Any]], findings: Sequence[str] |
 
     rows: one mapping per planned trial: reader, arm, patient, pair, original_side, `answers` (finding key ->
     answer; empty or None for an unread trial), and, where known, position, seconds, purpose ("reading" or "counted",
-    "repeat", "control"; rows of purpose "training", "guess" and "series" are left out). findings: keys of the
+    "repeat", "control"; rows of purpose "training", "guess", "series" and "single" are left out). findings: keys of the
     checklist; a finding without an answer becomes a row of status "missing". Default: every key that occurs in any
     trial. Booleans are pandas "boolean" (NA where not assessed), status is "assessed", "cannot" or "missing", seconds
     the trial's time. Raises ValueError naming what is wrong with a row.

@@ -31,7 +31,7 @@ COLUMNS = (
 )  # fmt: skip
 MARK_COLUMNS = (*TRIAL, "question", "shape", "mark", "side", "image", "points", "x", "y", "width", "height", "area")
 # Beside what is asked about a pair: a training case is no answer, and a guess has a table of its own.
-_OCCASIONS: Mapping[str, Occasion] = {"series": "series", "guess": "guess"}
+_OCCASIONS: Mapping[str, Occasion] = {"series": "series", "guess": "guess", "single": "single"}
 
 
 def occasion_of(row: Mapping[str, Any]) -> Occasion:
@@ -43,8 +43,8 @@ def decode_questions(rows: Iterable[Mapping[str, Any]], questions: Sequence[Ques
     """One row per reader, trial and question that was asked there (`COLUMNS`); `Confidence` has one per finding.
 
     rows: as `cfcore.study.decode.decode_readings` takes them, with `given` (question key -> answer) beside
-    `answers` and `ratings`, and `image` ("original" or "counterfactual") where one image stood alone; "series" among
-    the purposes is the trial after an arm's last case. status: "answered",
+    `answers` and `ratings`; "series" among the purposes is the trial after an arm's last case, "single" an image that
+    stood alone on side A. status: "answered",
     "missing", "cannot" (assess), or "not asked" where an earlier answer closed the question. value: number of a
     scale, line or number field. chosen: what the answer means ("original" or "counterfactual" for a side, else the
     option). right: whether it is the right one, NA where none is. answer: as given; marks are in `decode_marks`.
@@ -104,8 +104,8 @@ def decode_marks(rows: Iterable[Mapping[str, Any]], questions: Sequence[Question
 def _trial(row: Mapping[str, Any]) -> dict[str, Any]:
     purpose = row.get("purpose") or "reading"
     plain = {name: row.get(name) for name in TRIAL}
-    # "counted" is the schedule's word for a first reading; the trial after a series is one too.
-    return plain | {"purpose": "reading" if purpose in ("counted", "series") else purpose}
+    # "counted" is the schedule's word for a first reading; single images and the trial after a series are one too.
+    return plain | {"purpose": "reading" if purpose in ("counted", "series", "single") else purpose}
 
 
 def _image(side: str, row: Mapping[str, Any]) -> str:
@@ -149,7 +149,7 @@ def _right_option(question: Question, row: Mapping[str, Any]) -> str:
     """The right option for the image that stands alone in a single-image trial; "" where there is none."""
     if not isinstance(question, Choice) or occasion_of(row) != "single":
         return ""
-    return question.right_for_original if row["image"] == "original" else question.right_for_counterfactual
+    return question.right_for_original if _image("A", row) == "original" else question.right_for_counterfactual
 
 
 def _geometry(points: Sequence[Sequence[float]], shape: str) -> dict[str, Any]:

@@ -98,7 +98,8 @@ class Protocol:
     n_per_arm: pairs in each arm. allocation: "own patients" gives every arm its own patients, "same patients"
     shows the same patients under every arm (the paper's design, METHODS 1), "rotated patients" moves groups of
     patients through the arms by a Latin square over groups of readers, so that a reader meets a patient once.
-    controls, repeats, training, guess_share (of the pairs, at the end), gate, design: see `cfcore.study.design`.
+    controls, repeats, training, guess_share (of the pairs, at the end), single_share (of the
+    pairs, of which one image is read alone before the first pair), gate, design: see `cfcore.study.design`.
     analysis: what is fixed of the evaluation. questions: what else is asked, after
     findings and ratings (`cfcore.study.questions`). viewing: how a case is put before the readers.
     """
@@ -120,6 +121,7 @@ class Protocol:
     repeats: Repeats | None = None
     training: Training | None = None
     guess_share: float = 0.0
+    single_share: float = 0.0
     gate: Gate = OPEN_GATE
     design: Design = DEFAULT_DESIGN
     analysis: AnalysisPlan | None = None
@@ -131,6 +133,7 @@ class Protocol:
             object.__setattr__(self, name, tuple(getattr(self, name)))
         object.__setattr__(self, "degree", float(self.degree))
         object.__setattr__(self, "guess_share", float(self.guess_share))
+        object.__setattr__(self, "single_share", float(self.single_share))
 
     def degree_of(self, arm: Arm) -> float:
         """The fixed step along the arm's direction."""

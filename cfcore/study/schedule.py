@@ -11,7 +11,7 @@ from cfcore.study.protocol import Allocation
 
 Id = str | int
 Side = Literal["A", "B"]
-Purpose = Literal["counted", "repeat", "control", "training", "guess", "series"]
+Purpose = Literal["counted", "repeat", "control", "training", "guess", "series", "single"]
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,8 @@ class Trial:
     """One reading of one pair by one reader: position from 0, and the side on which the original stands.
 
     purpose: "counted"; "repeat" (a second reading), "control", "training" and "guess" (which side is the generated
-    one?) enter no prevalence; "series" asks about an arm after its last case.
+    one?) enter no prevalence; "series" asks about an arm after its last case; "single" shows one image alone, the
+    original where `original_side` is "A", else the counterfactual.
     """
 
     position: int

@@ -100,6 +100,11 @@ def schedule_form(view: StudyView) -> None:
                 "Pairs to guess at the end, %", 0, 100, round(100 * view.protocol.guess_share), 5,
                 key=f"guess-{view.id}", help="Readers say which side is the generated one: was the blinding kept?",
             )  # fmt: skip
+            alone = st.number_input(
+                "Single images before the pairs, %", 0, 100, round(100 * view.protocol.single_share), 5,
+                key=f"single-{view.id}",
+                help="One image of so many of the pairs is read alone first (present, absent): absolute prevalence.",
+            )  # fmt: skip
         if not st.button("Plan again", type="primary", key=f"plan-{view.id}"):
             return
         try:
@@ -110,6 +115,7 @@ def schedule_form(view: StudyView) -> None:
                 design=Design(int(readers), cases, int(per_case), order),
                 repeats=Repeats(int(again), int(distance), int(days)) if again else None,
                 guess_share=guesses / 100,
+                single_share=alone / 100,
             )
         except StudyRefused as error:
             st.error(str(error))

@@ -196,6 +196,8 @@ def design_problems(protocol: Any) -> list[str]:
     problems += _gate_problems(protocol.gate)
     has_series = any(getattr(question, "ask", "case") == "series" for question in getattr(protocol, "questions", ()))
     problems += _design_problems(protocol.design, protocol.allocation, n_arms, has_series)
+    if not 0 <= protocol.single_share <= 1:
+        problems.append(f"The share of single images is {protocol.single_share}: use 0 (none) to 1.")
     if not 0 <= protocol.guess_share <= 1:
         problems.append(f"The share of pairs to guess is {protocol.guess_share}: use 0 to 1 (0.1 is usual).")
     return problems

@@ -50,6 +50,7 @@ def is_plain(protocol: Protocol) -> bool:
         or protocol.repeats
         or protocol.training
         or protocol.guess_share
+        or protocol.single_share
         or protocol.allocation == "rotated patients"
         or protocol.design.order != DEFAULT_DESIGN.order
         or protocol.design.cases != DEFAULT_DESIGN.cases
@@ -109,9 +110,10 @@ def _first_readings(
 def plan_reader(pairs: Sequence[PlanPair], protocol: Protocol, slot: int) -> list[Trial]:
     """All trials of the reader with schedule `slot` (from 1), a function of protocol, pairs and slot alone.
 
-    Training comes first, then counted cases, controls and second readings, then the pairs to guess. Sides are
-    balanced within each arm for this reader, apart for first readings, second readings and guesses. With washout days
-    second readings stand behind all first ones. Raises ValueError where repeats find no room or the slot has no cases.
+    Training comes first, then single images (before a pair has told what to look for), then counted cases, controls
+    and second readings, then the pairs to guess. Sides are balanced within each arm for this reader, apart for first
+    readings, second readings, single images and guesses. With washout days second readings stand behind all first
+    ones. Raises ValueError where repeats find no room or the slot has no cases.
     """
     # The lots fall on the set of pairs, not on the order in which they come.
     pairs = sorted(pairs, key=lambda pair: (type(pair.id).__name__, str(pair.id)))
@@ -132,6 +134,11 @@ def plan_reader(pairs: Sequence[PlanPair], protocol: Protocol, slot: int) -> lis
     training = [pair.id for pair in pairs if pair.kind == "training"]
     training_sides = balanced_sides(training, arms, rng)
     trials += [(training[i], training_sides[training[i]], "training") for i in rng.permutation(len(training))]
+
+    if protocol.single_share:
+        singles = even_draw(groups, math.ceil(protocol.single_share * len(own)), rng)
+        alone = balanced_sides(singles, arms, rng)
+        trials += [(singles[i], alone[singles[i]], "single") for i in rng.permutation(len(singles))]
 
     again = _with_repeats(order, groups, protocol, rng)
     second = balanced_sides([c for c, repeated in again if repeated and not isinstance(c, tuple)], arms, rng)

@@ -164,6 +164,11 @@ def _checks(protocol: Protocol) -> list[str]:
             f"{counted(training.n, 'training case')} with feedback before the first counted one, pass mark "
             f"{100 * training.pass_mark:.0f} %."
         )
+    if protocol.single_share:
+        points.append(
+            f"Before the first pair readers see one image of {100 * protocol.single_share:.0f} % of the pairs alone "
+            "and say which findings are present: absolute prevalence."
+        )
     if protocol.guess_share:
         points.append(
             f"At the end readers guess the generated side of {100 * protocol.guess_share:.0f} % of the pairs."

@@ -149,6 +149,7 @@ def test_digest_sees_every_field_and_the_extra():
         {"repeats": Repeats(2)},
         {"training": Training(2)},
         {"guess_share": 0.1},
+        {"single_share": 0.1},
         {"gate": Gate(same_class=True)},
         {"design": Design(readers=3)},
         {"analysis": suggested_plan([("ctr", "Ratio")], [("v17+", "v17 +")])},

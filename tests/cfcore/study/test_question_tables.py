@@ -102,7 +102,7 @@ def test_marks_carry_the_image_they_were_drawn_on_and_their_size():
 
 def test_real_or_generated_in_single_images_is_scored():
     choice = Choice(key="sort", text="?", options=("r", "g"), right_for_original="r", right_for_counterfactual="g")
-    rows = [row(sort="r") | {"occasion": "single", "image": i} for i in ("original", "counterfactual")]
+    rows = [row(sort="r", side=side, purpose="single") for side in ("A", "B")]
     assert decode_questions(rows, (choice,))["right"].tolist() == [True, False]
 
 
