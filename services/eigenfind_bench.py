@@ -23,12 +23,13 @@ from cfcore.engines.eigenfind.naive import Outcome, algorithm_1, as_public_code
 from cfcore.generators.stylex import StylEx
 from cfcore.generators.stylex.model import load_stylex
 from cfcore.generators.stylex.prepared import prepared
-from cfcore.images.phantom import VERSION, build_dataset, render
+from cfcore.images.phantom import build_dataset, render
 from services.figures import ROOT, Figures, cached, measured, store
 from services.models import SHIPPED_FOLDER
 from services.network_speed import network_speed
 from services.race_draws import over_draws
 from services.reproduce.material import Shipped, missing_data, shipped_generators, source_images
+from services.reproduce.result import inputs_of
 from services.turns import in_turns
 
 NAME = "bench-eigenfind"
@@ -50,7 +51,8 @@ SOURCES = (
 class Extent:
     """Images searched (64: what a run ranks on unless told otherwise), the full search, the short one (a `race` by so
     many standard errors), the one by first-order effects (`shortlist` candidates, one halving), `draws` image sets out
-    of a `pool` on which the short ways are held against the full one, rounds of timing the networks alone."""
+    of a `pool` on which the short ways are held against the full one (of every shipped generator, or of the first
+    phantom's only), rounds of timing the networks alone."""
 
     images: int = 64
     scan: int = 20
@@ -60,6 +62,7 @@ class Extent:
     pool: int = 128
     draws: int = 100
     repeats: int = 3
+    every: bool = True
 
     @property
     def full(self) -> EigenFindConfig:
@@ -74,7 +77,7 @@ class Extent:
         return EigenFindConfig(scan=self.scan, k=self.k, prerank=self.shortlist, halving=1)
 
 
-QUICK = Extent(images=6, scan=5, k=2, shortlist=4, pool=8, draws=3, repeats=1)
+QUICK = Extent(images=6, scan=5, k=2, shortlist=4, pool=8, draws=3, repeats=1, every=False)
 
 
 def bench_eigenfind(quick: bool = False, *, from_store: bool = False) -> dict[str, Any]:
@@ -94,9 +97,7 @@ def bench_eigenfind(quick: bool = False, *, from_store: bool = False) -> dict[st
             out of `pool` source images, see `services.race_draws.over_draws`; the generator's key at the end.
         and those of `services.network_speed`.
     """
-    inputs = {"phantom": VERSION}
-    for shipped in shipped_generators():
-        inputs |= shipped.inputs
+    inputs = inputs_of(_generators())
     if from_store:
         return cached(NAME, inputs)
     extent = QUICK if quick else Extent()
@@ -117,10 +118,14 @@ def _figures(extent: Extent) -> dict[str, float]:
     classifier, generator = load_classifier(SHIPPED_FOLDER / CLASSIFIER), load_stylex(SHIPPED_FOLDER / GENERATOR)
     images = _source_images(classifier, extent.images)
     found = compare(classifier, generator, images, TARGET, extent)
-    for shipped in shipped_generators():
-        if shipped.size == SIZE and not missing_data(shipped):
+    for shipped in _generators():
+        if (extent.every or shipped.folder.name == GENERATOR) and not missing_data(shipped):
             found |= _draws(shipped, extent)
     return found | network_speed(generator, classifier, extent.repeats)
+
+
+def _generators() -> list[Shipped]:
+    return [g for g in shipped_generators() if g.size == SIZE and not g.shortcut]
 
 
 def _draws(shipped: Shipped, extent: Extent) -> dict[str, float]:
