@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from . import agreement, bench, data, explain, models, own, reproduce, server
+from . import agreement, bench, data, explain, models, own, report, reproduce, server
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 train = typer.Typer(no_args_is_help=True, help="Train a classifier or a generator.")
@@ -42,6 +42,7 @@ app.command("eigenfind")(explain.eigenfind)
 app.command("attfind")(explain.attfind)
 app.command("agreement")(agreement.agreement)
 app.command("sample-size")(agreement.sample_size)
+app.command("report")(report.report)
 app.command("demo")(server.demo)
 app.command("serve")(server.serve)
 
