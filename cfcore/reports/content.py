@@ -56,6 +56,14 @@ class ReportEntry:
 
 
 @dataclass(frozen=True)
+class KeptBack:
+    """A picture that the gate kept from the readers: why, in a sentence, and original and reconstruction."""
+
+    why: str
+    pictures: Sequence[Picture] = ()
+
+
+@dataclass(frozen=True)
 class ReportContent:
     """Everything that `study_report` shows.
 
@@ -66,7 +74,8 @@ class ReportContent:
     of the study's own. true_factors: what each arm really moves, where the images are phantoms, and
     true_findings: (finding, arm) -> in which share of pairs it truly appears (`services.result_truth.Truth`). tables:
     every table of the study, for tests, controls and figures; facts: what methods text and checklists are written
-    from; decoded: the readings, for the figure of times.
+    from; decoded: the readings, for the figure of times; flow_svg: the flow diagram (our own markup, trusted);
+    kept_back: failed reconstructions and what else the gate left out, the first of them.
     """
 
     protocol: Protocol
@@ -90,3 +99,5 @@ class ReportContent:
     tables: StudyTables | None = None
     facts: StudyFacts | None = None
     decoded: pd.DataFrame | None = None
+    flow_svg: str = ""
+    kept_back: Sequence[KeptBack] = ()

@@ -360,6 +360,11 @@ def _render(content: ReportContent, pictures: _Pictures, interactive: bool = Fal
         reader_shares=_reader_shares(content),
         entries=entries,
         cases=_cases(content, pictures),
+        flow_svg=Markup(content.flow_svg),
+        kept_back=[
+            {"why": one.why, "images": [{"caption": p.caption, "uri": pictures.uri(p.png)} for p in one.pictures]}
+            for one in content.kept_back
+        ],
         skipped=pictures.skipped,
         methods=_methods(content),
         short_digest=f"sha256 {content.digest[:4]}…{content.digest[-4:]}"

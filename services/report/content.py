@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cfcore.reports.content import CaseReading, Picture, ReportCase, ReportContent, ReportEntry
+from cfcore.reports.content import CaseReading, KeptBack, Picture, ReportCase, ReportContent, ReportEntry
 from cfcore.wording import counted
 from db.models import now
 from services.notebook import export_entries
@@ -11,9 +11,12 @@ from services.pictures import thumbnail_png
 from services.report.facts import study_facts
 from services.result_truth import truth_for_report
 from services.results import Case, StudyResults
+from services.study_design.documents import exclusion_units, exclusions, flow_diagram
+from services.study_design.locking import integrity
 from services.workspace import Workspace
 
 PREVIEW_SIDE = 112
+MOST_KEPT_BACK = 12
 
 
 def report_content(workspace: Workspace, found: StudyResults, *, pictures: bool = True) -> ReportContent:
@@ -36,13 +39,37 @@ def report_content(workspace: Workspace, found: StudyResults, *, pictures: bool 
         entries=[ReportEntry(**entry) for entry in export_entries(workspace, study.id)],
         simulated=found.simulated,
         versions=dict(facts.versions),
-        limitations=limitations(found),
+        limitations=(*limitations(found), *changes(workspace, study.id)),
         interim=found.interim,
         true_factors=truth.effects if truth else (),
         true_findings=(truth.findings if truth else None) or {},
         tables=tables,
         facts=facts,
         decoded=found.decoded,
+        flow_svg=flow_diagram(workspace, study.id),
+        kept_back=_kept_back(workspace, study.id) if pictures else (),
+    )
+
+
+def changes(workspace: Workspace, study_id: int) -> tuple[str, ...]:
+    """What was changed outside of the program since the lock, and a clock that went back; nothing where all holds."""
+    found = integrity(workspace, study_id)
+    told = " ".join(found.changes)
+    return (*((f"This study is not what was locked: {told}",) if told else ()), *found.notes)
+
+
+def _kept_back(workspace: Workspace, study_id: int) -> tuple[KeptBack, ...]:
+    kept = [gone for gone in exclusions(workspace, study_id) if gone.original_key][:MOST_KEPT_BACK]
+    return tuple(
+        KeptBack(
+            f"{gone.reason.capitalize()}: p of the target {gone.p_source:.2f} in the original, "
+            f"{gone.p_reconstruction:.2f} in the reconstruction; structural similarity {gone.ssim:.2f}.",
+            [
+                Picture(caption, thumbnail_png(unit, PREVIEW_SIDE))
+                for caption, unit in zip(("Original", "Reconstruction"), exclusion_units(workspace, gone), strict=True)
+            ],
+        )
+        for gone in kept
     )
 
 

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from cfcore.images.encode import decode_png
 from cfcore.study.design.flow_svg import flow_svg
 from cfcore.study.design.gate import FlowBox
 from cfcore.study.design.preregistration import Locked, preregistration, to_html, to_markdown
-from db.models import ExcludedPair
+from db.models import ExcludedPair, Image
+from services.images import Gray, to_unit
 from services.study_design.locking import versions
 from services.study_design.planning import exposure_line, plan_balance
 from services.study_views import StudyRefused, study_view
@@ -18,7 +20,8 @@ from services.workspace import Workspace
 
 @dataclass(frozen=True)
 class Exclusion:
-    """A picture that the gate kept back. The keys are "" where its files were not kept (only the first 60 are)."""
+    """A picture that the gate kept back. The keys are "" where its files were not kept (only the first 60 are).
+    max_value: white in the pictures' own depth."""
 
     arm: str
     reason: str
@@ -28,6 +31,7 @@ class Exclusion:
     ssim: float
     original_key: str
     reconstruction_key: str
+    max_value: int
 
 
 def study_flow(workspace: Workspace, study_id: int) -> tuple[FlowBox, ...]:
@@ -42,12 +46,25 @@ def flow_diagram(workspace: Workspace, study_id: int) -> str:
 
 def exclusions(workspace: Workspace, study_id: int) -> tuple[Exclusion, ...]:
     """What the gate kept back, in the order in which it was tried: failed reconstructions are a result, too."""
-    names = Exclusion.__dataclass_fields__
+    names = set(Exclusion.__dataclass_fields__) - {"max_value"}
+    query = (
+        sa.select(ExcludedPair, Image.max_value)
+        .join(Image, Image.id == ExcludedPair.image_id)
+        .where(ExcludedPair.study_id == study_id)
+        .order_by(ExcludedPair.id)
+    )
     with workspace.session() as session:
-        rows = session.scalars(
-            sa.select(ExcludedPair).where(ExcludedPair.study_id == study_id).order_by(ExcludedPair.id)
+        return tuple(
+            Exclusion(**{name: getattr(row, name) for name in names}, max_value=white)
+            for row, white in session.execute(query).tuples()
         )
-        return tuple(Exclusion(**{name: getattr(row, name) for name in names}) for row in rows)
+
+
+def exclusion_units(workspace: Workspace, gone: Exclusion) -> tuple[Gray, Gray]:
+    """Original and reconstruction of an exclusion whose files were kept, (h, w) float32 in [0, 1]."""
+    first, second = (decode_png(workspace.get(key)) for key in (gone.original_key, gone.reconstruction_key))
+    shown = Image(max_value=gone.max_value)
+    return to_unit(first, shown), to_unit(second, shown)
 
 
 def preregistration_document(workspace: Workspace, study_id: int, number: int | None = None) -> tuple[str, str]:

@@ -18,6 +18,7 @@ from services import pairs as pairs_service
 from services.explore import OpenEngine
 from services.pairs import make_pairs
 from services.studies import StudyRefused, create_study, delete_draft, lock_study, study_view, update_draft
+from services.study_design.documents import exclusion_units, exclusions
 from services.study_design.planning import exposure_line, plan_balance
 from services.study_design.training import set_truth
 from services.workspace import Workspace
@@ -107,6 +108,8 @@ def test_the_gate_counts_what_it_keeps_back_and_keeps_failed_reconstructions(wor
     assert gone and {row.reason for row in gone} == {"the class did not flip"}
     assert not {row.image_id for row in gone} & {pair.image_id for pair in view.pairs}
     assert decode_png(workspace.get(gone[0].reconstruction_key)).shape == (8, 8)
+    original, drawn = exclusion_units(workspace, exclusions(workspace, study_id)[0])
+    assert drawn.mean() == pytest.approx(0.98 * original.mean(), rel=0.02) and 0.2 < original.mean() < 0.5
     told = {box.text: box.n for box in view.flow}
     assert told["the class did not flip"] == len(gone)
     assert told["patients whose counterfactuals were drawn"] == 9 + len(gone)
