@@ -22,9 +22,10 @@ TABS = ("Findings", "Comparisons", "Ratings", "Readers", "Cases", "Export")
 
 
 def results_page() -> None:
+    asked = st.query_params.get("study", "")
     studies = {
         study.id: study
-        for study in list_studies(workspace())
+        for study in list_studies(workspace(), int(asked) if asked.isdigit() else 0)
         if study.state != "draft" and account_may(study.id, "results")
     }
     if not studies:
@@ -32,7 +33,6 @@ def results_page() -> None:
         layout.empty("No results yet", "Lock a study and invite readers: what they see is counted here as it comes in.")
         st.page_link("pages/studies.py", label="Go to Studies", icon=":material/arrow_forward:")
         return
-    asked = st.query_params.get("study", "")
     ids = list(studies)
     begin = int(asked) if asked.isdigit() and int(asked) in studies else _first(studies)
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):

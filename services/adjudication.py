@@ -304,8 +304,9 @@ def _decide(
             clean = checked(answers, asked)
         except AnswersRefused as error:
             raise ReadingRefused(str(error), 422) from error
-        findings, reason = clean["findings"], clean.get("questions", {}).get("reason", "").strip()
-        complete = is_complete(clean, asked) and bool(reason)
+        # A chair who writes into the comment has given a reason as well.
+        findings, reason = clean["findings"], (clean.get("questions", {}).get("reason") or clean["comment"]).strip()
+        complete = is_complete(clean, {**asked, "questions": []}) and bool(reason)
         last = _last(session, case.id)
         if last and last.sequence >= sequence:
             if (last.sequence, last.answers, last.reason) == (sequence, findings, reason):

@@ -11,7 +11,7 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -29,6 +29,7 @@ from services.study_views import StudyRefused, StudyView, study_view
 from services.workspace import Workspace
 
 MOST_BYTES = 5_000_000
+Shown = Literal["pair", "single"]
 YES = frozenset({"1", "yes", "y", "true", "present", "+", "ja", "1.0"})
 NO = frozenset({"0", "no", "n", "false", "absent", "-", "nein", "0.0"})
 CASE_COLUMNS = ("patient", "case", "id", "patient id", "patient_id", "patientid")
@@ -290,18 +291,23 @@ def take_phantom(workspace: Workspace, study_id: int, *, actor: str) -> int:
     return set_reference(workspace, study_id, answers, actor=actor, source="phantom")
 
 
-def accuracy(workspace: Workspace, study_id: int, viewer: int | str, by: Sequence[str] = ("reader",)) -> pd.DataFrame:
+def accuracy(
+    workspace: Workspace, study_id: int, viewer: int | str, by: Sequence[str] = ("reader",), shown: Shown = "pair"
+) -> pd.DataFrame:
     """Readers against the reference on original images, see `cfcore.study.reference.accuracy_table`.
 
     by: "reader", "finding", "arm", or several. `score` is the confidence, negative where the finding was not seen,
     where the study asked for it. Raises ResultsSealed or StudyRefused while the study is read.
     """
-    table = scored_readings(workspace, study_id, viewer)
+    table = scored_readings(workspace, study_id, viewer, shown)
     return accuracy_table(table, np.random.default_rng([study_id, 0xACC]), by=by)
 
 
-def scored_readings(workspace: Workspace, study_id: int, viewer: int | str) -> pd.DataFrame:
-    """One row a first reading and finding of an original: reader, patient, pair, arm, finding, called, truth, score."""
+def scored_readings(workspace: Workspace, study_id: int, viewer: int | str, shown: Shown = "pair") -> pd.DataFrame:
+    """One row a first reading and finding of an original: reader, patient, pair, arm, finding, called, truth, score.
+
+    shown: originals beside their counterfactual, or those that stood alone. Beside it a reader compares.
+    """
     with workspace.session() as session:
         require(session, viewer, study_id, "results")
         newest = {key: row.present for key, row in _newest(session, study_id).items()}
@@ -313,13 +319,21 @@ def scored_readings(workspace: Workspace, study_id: int, viewer: int | str) -> p
         confidences = [q["key"] for q in study.protocol.get("questions", ()) if q.get("kind") == "confidence"]
     view = study_view(workspace, study_id)
     image_of = {pair.id: pair.image_id for pair in view.pairs}
-    sure = _confidence(workspace, study_id, confidences[0]) if confidences else {}
+    purpose = "counted" if shown == "pair" else "single"
+    sure = _confidence(workspace, study_id, confidences[0], purpose) if confidences else {}
     rows = []
     for row in reading_rows(workspace, view):
-        if row["purpose"] != "reading" or not row["read"] or row["pair_kind"] != "counterfactual":
+        if (
+            row["purpose"] != ("reading" if shown == "pair" else "single")
+            or not row["read"]
+            or row["pair_kind"] != "counterfactual"
+        ):
             continue
+        if shown == "single" and row["original_side"] != "A":
+            continue  # the counterfactual stood there
+        seen = ("both", row["original_side"]) if shown == "pair" else ("present",)
         for key, answer in row["answers"].items():
-            called = None if answer == "cannot" else answer in ("both", row["original_side"])
+            called = None if answer == "cannot" else answer in seen
             points = sure.get((row["reader"], row["pair_id"]), {}).get(key)
             rows.append(
                 {
@@ -333,13 +347,13 @@ def scored_readings(workspace: Workspace, study_id: int, viewer: int | str) -> p
     return table if table["score"].notna().any() else table.drop(columns="score")
 
 
-def _confidence(workspace: Workspace, study_id: int, key: str) -> dict[tuple[str, int], dict[str, int]]:
+def _confidence(workspace: Workspace, study_id: int, key: str, purpose: str) -> dict[tuple[str, int], dict[str, int]]:
     """(reader, pair) -> finding -> points, from the newest complete first readings."""
     query = (
         sa.select(StudyReader.label, Trial.pair_id, Reading.answers)
         .join(Trial, Trial.id == Reading.trial_id)
         .join(StudyReader, StudyReader.id == Trial.study_reader_id)
-        .where(StudyReader.study_id == study_id, Reading.complete, Trial.purpose == "counted")
+        .where(StudyReader.study_id == study_id, Reading.complete, Trial.purpose == purpose)
         .order_by(Reading.sequence)
     )
     with workspace.session() as session:

@@ -167,12 +167,10 @@ def _arm_names(protocol: Protocol) -> dict[str, str]:
     return arms | {control.kind: control.name for control in protocol.controls}
 
 
-def list_studies(workspace: Workspace, with_rehearsals: bool = False) -> list[StudySummary]:
-    """All studies, newest first; the copies that rehearsals have read only where asked for."""
+def list_studies(workspace: Workspace, rehearsal: int = 0) -> list[StudySummary]:
+    """All studies, newest first. Of the copies that rehearsals have read only the one with the id `rehearsal`."""
     with workspace.session() as session:
-        query = sa.select(Study).order_by(Study.id.desc())
-        if not with_rehearsals:
-            query = query.where(~is_rehearsal(Study.id))
+        query = sa.select(Study).where(~is_rehearsal(Study.id) | (Study.id == rehearsal)).order_by(Study.id.desc())
         studies = session.scalars(query).all()
         rows = session.execute(sa.select(Pair.study_id, sa.func.count()).group_by(Pair.study_id))
         n_pairs = {row[0]: row[1] for row in rows}

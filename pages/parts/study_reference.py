@@ -13,6 +13,7 @@ from pages.parts import layout
 from pages.parts.who import account_may, actor, workspace
 from services.reference_answers import (
     ReferenceRow,
+    Shown,
     accuracy,
     labels_of,
     real_or_generated,
@@ -130,8 +131,11 @@ def scores(view: StudyView) -> None:
     by = st.segmented_control(
         "Scored by", ["reader", "finding", "arm"], default="reader", key=f"by-{view.id}", required=True
     )
+    shown: Shown = "pair"
+    if getattr(view.protocol, "single_share", 0) and st.toggle("Originals that stood alone", key=f"alone-{view.id}"):
+        shown = "single"
     try:
-        table = accuracy(workspace(), view.id, actor(), (str(by),))
+        table = accuracy(workspace(), view.id, actor(), (str(by),), shown)
         told = real_or_generated(workspace(), view.id, actor())
     except StudyRefused as error:
         st.caption(str(error))

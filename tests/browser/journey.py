@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Download, Page, expect
 from db.models import Pair, Study, StudyReader, Trial
 from services.workspace import Workspace
 from tests.browser.pages import SLOW, button, choose, pick, press, settled, shot, tick, type_in, visit
-from tests.browser.reading import at_case
+from tests.browser.reading import at_case, enter_room
 from tests.browser.server import Server
 
 PASSWORD = "a long enough password"
@@ -198,7 +198,7 @@ def read_study(browser: Browser, link: str, cases: list[str], name: str, look: s
     expect(page.get_by_text("Reading list")).to_be_visible(timeout=SLOW)
     page.get_by_role("button", name="Start").click()
     tell_profile(page)
-    expect(page.locator("[data-case]")).to_be_visible(timeout=SLOW)
+    enter_room(page)
     for number, keys in enumerate(cases, start=1):
         at_case(page, number)
         for key in keys:

@@ -129,6 +129,9 @@ def test_a_decision_is_kept_beside_the_raw_answers(workspace: Workspace, study: 
     assert found[0].votes == {"counterfactual": 2, "neither": 1}
     with workspace.session() as session:
         assert raw == [(row.id, row.answers) for row in session.scalars(sa.select(Reading).order_by(Reading.id))]
+    given = {"findings": decided, "ratings": {}, "comment": "In the comment.", "questions": {}}
+    assert adjudication.decide(workspace, chair, study, case["token"], 3, given).complete
+    assert adjudicated_decisions(workspace, study)[0].reason == "In the comment."
     assert adjudication.state(workspace, study, chair).decided_cases == 1
     states = [c["state"] for c in adjudication.chair_cases(workspace, chair, study)["cases"]]
     assert sorted(states) == ["complete", "open"]

@@ -172,6 +172,19 @@ def test_scores_recover_the_skill_that_was_put_in(workspace: Workspace, study: i
     assert told.d_prime["R1"] > 1 and told.low["R2"] < 0 < told.high["R2"]
 
 
+def test_originals_that_stood_alone_are_scored_apart(workspace: Workspace, study: int) -> None:
+    copy = rehearse(workspace, study, [SimulatedReader("", 0.9, 0.9)], Assumed(prevalence=0.5), actor="test")
+    rows = reference_rows(workspace, copy, "test")
+    set_reference(workspace, copy, {(row.image_id, "line"): True for row in rows}, actor="test")
+    with workspace.session() as session:
+        for i, reading in enumerate(session.scalars(sa.select(Reading).join(Trial).order_by(Trial.position))):
+            reading.trial.purpose, reading.trial.original_side = "single", "A" if i < 10 else "B"
+            reading.answers = {"findings": {"line": "present" if i % 5 else "absent"}, "ratings": {}, "comment": ""}
+    assert scored_readings(workspace, copy, "test").empty
+    table = accuracy(workspace, copy, "test", ("finding",), "single").set_index("finding")
+    assert table.loc["line", "readings"] == 10 and table.loc["line", "sensitivity"] == 0.8
+
+
 def test_nobody_is_scored_before_the_end_or_without_the_right(workspace: Workspace, study: int) -> None:
     for call in (scored_readings, real_or_generated):
         with pytest.raises(StudyRefused, match="close the study first"):

@@ -98,7 +98,7 @@ def test_rehearsals_stay_apart_from_people_and_go_as_a_whole(workspace: Workspac
     people = study_view(workspace, study).readers
     assert [reader.simulated for reader in people] == [False] and people[0].done == 0
     assert [summary.id for summary in list_studies(workspace)] == [study]
-    assert {s.id for s in list_studies(workspace, with_rehearsals=True)} == {study, copy}
+    assert {s.id for s in list_studies(workspace, copy)} == {study, copy}
     remove_rehearsal(workspace, copy, "test")
     with workspace.session() as session:
         assert session.scalars(sa.select(Entry.study_id)).one() is None
