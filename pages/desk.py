@@ -48,7 +48,8 @@ def one_study(part: PartView) -> None:
 def progress(part: PartView) -> None:
     found = desk(workspace(), part.study_id, actor())
     last = max((r.last_saved for r in found.readers if r.last_saved), default=None)
-    end = f"closed {day(found.closed_at)}" if found.closed_at else f"open since {day(found.locked_at)}"
+    began = f"open since {day(found.locked_at)}" if found.locked_at else "open"
+    end = began if found.state == "locked" else f"closed {day(found.closed_at)}"
     st.caption(f"{found.done} of {found.total} readings · last reading {ago(last)} · {end}")
     desk_table(found, names=False)
 
