@@ -15,7 +15,7 @@ from scipy.stats import t
 from cfcore.study.estimate import Estimate, undefined
 from cfcore.study.multiplicity import Family, adjusted
 from cfcore.study.protocol import Arm, Finding
-from cfcore.study.resampling import RESAMPLES, Array, bootstrap_interval, resample_patients
+from cfcore.study.resampling import RESAMPLES, Array, bootstrap_interval, draw_patients
 from cfcore.study.shaping import flat, readings_only, split
 
 PERMUTATIONS = 10_000
@@ -162,13 +162,13 @@ def _difference(data: pd.DataFrame, rng: np.random.Generator, resamples: int, le
     """Mean of the second minus mean of the first group, bootstrap over patients."""
     second = data["second"].to_numpy(dtype=float)
     x = data["value"].to_numpy(dtype=float)
-    resample = resample_patients(list(data["patient"]), rng, resamples)
+    draws = draw_patients(list(data["patient"]), rng, resamples)
     columns = np.stack([second * x, second, (1 - second) * x, 1 - second], axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        a, n_a, b, n_b = (resample.weights @ columns).T
+        a, n_a, b, n_b = (draws.weights @ draws.by_patient(columns)).T
         replicates = a / n_a - b / n_b
     value = float(x[second == 1].mean() - x[second == 0].mean())
-    low, high, se, note = bootstrap_interval(replicates, value, resample.n_patients, level)
+    low, high, se, note = bootstrap_interval(replicates, value, draws.n_patients, level)
     return Estimate(value, low, high, se, data["patient"].nunique(), note)
 
 

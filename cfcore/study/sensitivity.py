@@ -6,17 +6,21 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from cfcore.study.agreement import as_table, brennan_prediger, gwet_ac, krippendorff_alpha, percent_agreement
-from cfcore.study.estimate import Estimate
-from cfcore.study.intervals import bootstrap_mean
+from cfcore.study.agreement import Table, brennan_prediger, gwet_ac, krippendorff_alpha, percent_agreement
+from cfcore.study.agreement.binary import binary_agreement
+from cfcore.study.agreement.chance import ratio
+from cfcore.study.estimate import Estimate, undefined
+from cfcore.study.intervals import settle_mean
 from cfcore.study.protocol import Arm, Finding
-from cfcore.study.resampling import RESAMPLES, resample_patients
-from cfcore.study.shaping import flat, readings_only, split, wide
+from cfcore.study.resampling import RESAMPLES, Array, PatientDraws, draw_patients
+from cfcore.study.shaping import flat, readings_only, split
+from cfcore.study.stacking import CANNOT as STATUS_CANNOT
+from cfcore.study.stacking import Stack, stack
 
 Treatment = Literal["left out", "absent", "present", "own category"]
 TREATMENTS: tuple[Treatment, ...] = ("left out", "absent", "present", "own category")
 CANNOT = "cannot assess"
-_COEFFICIENTS: Mapping[str, Callable[..., Estimate]] = {
+COEFFICIENTS: Mapping[str, Callable[..., Estimate]] = {
     "raw_agreement": percent_agreement,
     "ac1": gwet_ac,
     "brennan_prediger": brennan_prediger,
@@ -43,23 +47,47 @@ def treat_cannot(decoded: pd.DataFrame, treatment: Treatment) -> pd.DataFrame:
     return out
 
 
-def _row(
-    data: pd.DataFrame, outcome: str, treatment: Treatment, rng: np.random.Generator, resamples: int, level: float
-) -> dict[str, Any]:
-    treated = treat_cannot(data, treatment)
-    cases = wide(treated, outcome)
-    resample = resample_patients(list(cases.index.get_level_values("patient")), rng, resamples)
-    categories: tuple[Any, ...] = (False, True)
-    if treatment == "own category" and len(cases):
-        cannot = wide(data.assign(cannot=(data["status"] == "cannot").astype("boolean")), "cannot")
-        cases = cases.astype(object).where(~cannot.fillna(False).astype(bool), CANNOT)
-        categories = (False, True, CANNOT)
-    table = as_table(cases if len(cases) else np.empty((0, 0)), categories)
-    row: dict[str, Any] = {"readings": int(table.per_case.sum())}
-    row |= flat("share", bootstrap_mean(table.counts[:, 1], table.per_case, resample, level))
-    for name, coefficient in _COEFFICIENTS.items():
-        row |= flat(name, coefficient(table, resample=resample, level=level))
-    return row
+def _own_category(stacked: Stack, outcome: str, f: int) -> Table:
+    """Not seen, seen, "cannot assess" of one finding as three categories."""
+    codes = stacked.codes[outcome][f].astype(np.int64)
+    codes = np.where(stacked.status[f] == STATUS_CANNOT, 2, codes)
+    counts = np.stack([(codes == k).sum(axis=1) for k in range(3)], axis=1)
+    return Table(counts.astype(float), (False, True, CANNOT), codes)
+
+
+def _share(seen: Array, read: Array, draws: PatientDraws, level: float) -> Estimate:
+    """Of (cases,) readings that count, those in which the outcome is seen."""
+    known = len(np.unique(draws.patient_of[read > 0]))
+    if not known:
+        return undefined("no reading")
+    value = float(seen.sum() / read.sum())
+    above, below = (draws.weights @ draws.by_patient(np.stack([seen, read], axis=1))).T
+    return settle_mean(value, ratio(above, below), known, level, (0, 1), unchanged=not seen.any())
+
+
+def _arm_rows(
+    data: pd.DataFrame, keys: Sequence[str], outcome: str, rng: np.random.Generator, resamples: int, level: float
+) -> list[list[dict[str, Any]]]:
+    """Per finding the numbers of each treatment, all on the same resamples."""
+    stacked = stack(data, keys, (outcome,))
+    draws = draw_patients(stacked.patients, rng, resamples)
+    rows: list[list[dict[str, Any]]] = [[] for _ in keys]
+    for treatment in TREATMENTS[:3]:
+        codes = stack(treat_cannot(data, treatment), keys, (outcome,)).codes[outcome]
+        agreement = binary_agreement(codes, draws, level)
+        for f, row in enumerate(rows):
+            seen, read = (x.sum(axis=1).astype(float) for x in (codes[f] == 1, codes[f] >= 0))
+            row.append({"readings": int(read.sum())} | flat("share", _share(seen, read, draws, level)))
+            for name in COEFFICIENTS:
+                row[-1] |= flat(name, agreement[f][name])
+    resample = draws.rows()
+    for f, row in enumerate(rows):
+        table = _own_category(stacked, outcome, f)
+        read = table.per_case
+        row.append({"readings": int(read.sum())} | flat("share", _share(table.counts[:, 1], read, draws, level)))
+        for name, coefficient in COEFFICIENTS.items():
+            row[-1] |= flat(name, coefficient(table, resample=resample, level=level))
+    return rows
 
 
 def cannot_assess_table(
@@ -79,19 +107,15 @@ def cannot_assess_table(
     category" out of all three answers), `raw_agreement`, `ac1`, `brennan_prediger`, `alpha`, each _low, _high, _note
     (bootstrap over patients). Every treatment of a cell is resampled alike. First readings only.
     """
-    data_of = split(readings_only(decoded), ("finding", "arm"))
+    data_of = split(readings_only(decoded), ("arm",))
+    keys = [finding.key for finding in findings]
+    by_arm = [_arm_rows(data_of((arm.key,)), keys, outcome, rng, resamples, level) for arm in arms]
     rows = []
-    for finding in findings:
-        for arm in arms:
-            data = data_of((finding.key, arm.key))
-            seed = int(rng.integers(2**63))
-            for treatment in TREATMENTS:
-                head: dict[str, Any] = {
-                    "finding": finding.key,
-                    "label": finding.label,
-                    "arm": arm.key,
-                    "arm_name": arm.name,
-                }
-                head |= {"treatment": treatment, "cannot": int((data["status"] == "cannot").sum())}
-                rows.append(head | _row(data, outcome, treatment, np.random.default_rng(seed), resamples, level))
+    for f, finding in enumerate(findings):
+        for arm, cells in zip(arms, by_arm, strict=True):
+            data = data_of((arm.key,))
+            cannot = int(((data["finding"] == finding.key) & (data["status"] == "cannot")).sum())
+            for treatment, numbers in zip(TREATMENTS, cells[f], strict=True):
+                head = {"finding": finding.key, "label": finding.label, "arm": arm.key, "arm_name": arm.name}
+                rows.append(head | {"treatment": treatment, "cannot": cannot} | numbers)
     return pd.DataFrame(rows)
