@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from cfcore.reports.tidy import LONG_COLUMNS, to_csv
+from cfcore.reports.tidy import EXTRAS, LONG_COLUMNS, to_csv
 from cfcore.study.protocol import Protocol
 
 _SIDES = "A, B"
@@ -69,6 +69,7 @@ def codebook(protocol: Protocol) -> str:
         ("rating", "The rating that was asked for (table of ratings)", _keys(protocol.ratings), ""),
         ("value", "The rating given (table of ratings)", "1 to the number of points, empty where none was given", ""),
     ]
+    rows += [(name, *LONG_COLUMNS[name]) for name in EXTRAS]
     rows += [(f"finding = {f.key}", f.label, f"{f.kind} finding", "") for f in protocol.findings]
     rows += [
         (f"rating = {r.key}", r.question, f"1 ({r.low}) to {r.points} ({r.high})", "points") for r in protocol.ratings

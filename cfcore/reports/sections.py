@@ -18,6 +18,7 @@ from cfcore.reports.figures import agreement_forest, findings_heat, time_per_cas
 from cfcore.reports.interactive import Figure
 from cfcore.reports.numbers import decimal, number, percent, spread, with_spread
 from cfcore.reports.tables import StudyTables
+from cfcore.study.analysis_plan import AnalysisPlan
 from cfcore.study.protocol import Protocol
 from cfcore.wording import direction_name
 
@@ -128,7 +129,7 @@ def confirmatory_rows(protocol: Protocol, table: pd.DataFrame) -> list[dict[str,
                 "interval": spread(row, "difference", share=share),
                 "patients": row["patients"],
                 "readings": row["readings"],
-                "test": row["test"] or "none",
+                "test": _locked_test(row, plan) + (row["test"] or "none"),
                 "p": p_value(row["p"]),
                 "p_adjusted": p_value(row["p_adjusted"]),
                 "supported": _supported(row, plan.alpha if plan else 0.05),
@@ -144,6 +145,14 @@ def contrast_words(protocol: Protocol, arms: str) -> str:
     keys = arms.split(" against ")
     shown = [names.get(key, key) for key in keys]
     return f"{shown[0]} against its originals" if len(shown) == 1 else " against ".join(shown)
+
+
+def _locked_test(row: Mapping[str, Any], plan: AnalysisPlan | None) -> str:
+    """What the interval says, where the locked test of the primary hypothesis is the interval."""
+    low, high = number(row["difference_low"]), number(row["difference_high"])
+    if plan is None or plan.test != "interval" or not row["primary"] or low is None or high is None:
+        return ""
+    return f"interval {'excludes' if low > 0 or high < 0 else 'includes'} 0; "
 
 
 def _supported(row: Mapping[str, Any], alpha: float) -> str:

@@ -54,7 +54,7 @@ def confirmatory(found: StudyResults) -> None:
     heads = ["Question", "Contrast", "Values", "Difference", "Patients", "Readings", "Test", "p", "p (Holm)", ""]
     layout.table(heads, rows, numbers=(4, 5, 7, 8))
     st.caption(
-        f"Bold: the primary hypothesis. Supported: corrected p at most {plan.alpha:g}"
+        f"Bold: the primary hypothesis. Supported: p corrected over the locked family at most {plan.alpha:g}"
         + (", exploratory after an unplanned look." if found.exploratory else ".")
         + " Difference with its 95 % interval (bootstrap over patients)."
     )
@@ -72,7 +72,7 @@ def exploratory(found: StudyResults) -> None:
     )
     shown = table[table["finding"] == wanted] if wanted else table
     figure = comparison_forest(named_comparisons(found.study.protocol, shown))
-    left, right = st.columns([2, 3], gap="large")
+    left, right = st.columns([1, 2], gap="large")
     with left:
         chart(figure, "comparisons", "Differences between arms with 95 % intervals")
         svg_download(found, figure, "comparisons", "Differences between arms")
@@ -91,11 +91,12 @@ def exploratory(found: StudyResults) -> None:
             )
             for row in comparison_rows(found.study.protocol, shown)
         ]
-        heads = ["Contrast", "Shares", "Second − first", "Odds ratio", "Patients / readings", "Test", "p", "p (BH)"]
+        heads = ["Contrast", "Shares", "Second − first", "Odds ratio", "n", "Test", "p", "p (BH)"]
         heads = heads if wanted else ["Finding", *heads]
         layout.table(heads, rows, numbers=(len(heads) - 4, len(heads) - 2, len(heads) - 1))
         st.caption(
-            "Corrected over all findings and pairs of arms. GEE: regression clustered on the patient, reader as fixed "
+            "n: patients / readings. Corrected over all findings and pairs of arms. GEE: regression clustered on "
+            "the patient, reader as fixed "
             "effect; permutation below 20 patients."
         )
 

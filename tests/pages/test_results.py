@@ -5,6 +5,7 @@ import pytest
 from services import pairs as pairs_service
 from services.notebook import list_entries, picture
 from services.pairs import make_pairs
+from services.report.job import latest_report
 from services.reporting import export_codebook, export_csv, export_ratings, file_stem, write_report
 from services.studies import close_study, create_study, lock_study, study_view
 from services.workspace import Workspace
@@ -42,12 +43,45 @@ def test_the_answer_comes_first_and_every_tab_opens(
         ("Ratings", "The difference looks like real disease"),
         ("Readers", "Reader 0"),
         ("Cases", "p of the target"),
-        ("Export", "One self-contained HTML file"),
+        ("Comparisons", "Arms against each other (exploratory)"),
+        ("Export", "every figure as SVG"),
     ):
         page.session_state[f"tabs-{study_id}"] = tab
         page.run()
         assert not page.exception, tab
         assert words in text_of(page), tab
+
+
+def test_an_open_study_shows_its_progress_and_no_arm(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pairs_service, "open_engine", toy_engine)
+    study_id = create_study(workspace, finished_run(workspace), actor="ada", n_per_arm=2, title="Toy, open")
+    make_pairs(workspace, study_id, actor="ada")
+    lock_study(workspace, study_id, actor="ada")
+    add_readers(workspace, study_id, 1)
+    read_all(workspace, study_id, lambda *_: "appears")
+    page = app(monkeypatch, "results", study=str(study_id))
+    said = text_of(page)
+    assert not page.exception and "Sealed until the study is closed" in said and "first readings saved" in said
+    assert "AC1" not in said and "v1 +" not in said and "100 %" not in said.replace("<b>100 %</b>", "")
+    assert page.button(key=f"look-{study_id}").disabled, "only whoever knows the price may look"
+    page.text_area(key=f"look-reason-{study_id}").set_value("The sponsor wanted to know")
+    page.checkbox(key=f"look-sure-{study_id}").check().run()
+    page.button(key=f"look-{study_id}").click().run()
+    said = text_of(page)
+    assert not page.exception and "p values exploratory" in said and "Look without a plan" in said and "v1 +" in said
+
+
+def test_the_report_is_asked_for_and_written_in_the_background(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, study_id: int
+) -> None:
+    page = app(monkeypatch, "results", study=str(study_id))
+    page.session_state[f"tabs-{study_id}"] = "Export"
+    page.run()
+    page.button(key="write-report").click().run()
+    assert not page.exception
+    report = latest_report(workspace, study_id)
+    assert report is not None and report.state == "under way" and report.run.kind == "report"
+    assert not any(button.key == "write-report" for button in page.button)
 
 
 def test_results_are_kept_in_the_notebook_with_their_picture(
