@@ -197,6 +197,7 @@ function makeRoom(root, place, info, doors) {
     const ready = await patiently(() => store.get(index), {
       refused(error) {
         veil.hidden = true;
+        back.disabled = index === 0;
         say(refusalText(error), ...(error.status === 401 ? [el("a", { className: "main", href: signInAgain() }, t("sign_in.again"))] : []));
       },
       away() {
