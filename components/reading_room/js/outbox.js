@@ -107,7 +107,8 @@ function makeOutbox(series, { tell, onSaved, onConflict, onRefused, address = "/
     }
     const mine = waiting.get(entry.token);
     waiting.delete(entry.token);
-    forget(entry.token);
+    // An invitation that was withdrawn may be taken up again: then what waits on this machine's disk is sent.
+    if (refusal.status !== 410) forget(entry.token);
     if (refusal.status === 409) onConflict(entry.token, mine, refusal.body);
     else onRefused(entry.token, refusal);
   }
