@@ -103,6 +103,11 @@ def _newest(session: Session, study_id: int) -> dict[tuple[int, str], ReferenceA
     return {(row.image_id, row.finding): row for row in rows}
 
 
+def reference_of(session: Session, study_id: int) -> dict[tuple[int, str], bool]:
+    """(image, finding) -> present or absent, as it is held to be now; unknown ones are left out."""
+    return {key: row.present for key, row in _newest(session, study_id).items() if row.present is not None}
+
+
 def set_reference(
     workspace: Workspace,
     study_id: int,

@@ -31,6 +31,7 @@ from db.models import Base, ExcludedPair, Pair, PlannedTrial, Rehearsal, Study, 
 from services import reading
 from services.accounts import ensure_account
 from services.permissions import require
+from services.reference_answers import reference_of
 from services.rehearsal_removal import remove_copy
 from services.results import results
 from services.schedule import write_trials
@@ -48,7 +49,7 @@ SAME = ("identical", "reconstruction", "filter")
 class Assumed:
     """What is there to be seen. prevalence: chance of a finding in an original; appears: arm key -> chance that a
     finding which is not in the original is in the counterfactual (an arm that is not named: 0). known: pairs whose
-    truth is stored (phantoms, reference answers) keep it."""
+    truth is stored keep it, and reference answers say what is in an original."""
 
     prevalence: float = 0.2
     appears: Mapping[str, float] = dataclasses.field(default_factory=dict)
@@ -101,7 +102,7 @@ def rehearse(
         except ValueError as error:
             # The design has no cases for so many readers.
             raise StudyRefused(str(error)) from error
-        truth = _truth(session, copy, assumed, rng)
+        truth = _truth(session, study_id, copy, assumed, rng)
         for pair in copy.pairs:
             pair.truth = {key: list(truth[pair.id, key]) for key in _keys(protocol_of(copy))}
         own = [write_trials(session, copy, account, simulated=True) for account in accounts]
@@ -188,7 +189,9 @@ def _copy(session: Session, study_id: int, n_readers: int) -> Study:
     return copy
 
 
-def _truth(session: Session, copy: Study, assumed: Assumed, rng: np.random.Generator) -> dict[Any, tuple[bool, bool]]:
+def _truth(
+    session: Session, study_id: int, copy: Study, assumed: Assumed, rng: np.random.Generator
+) -> dict[Any, tuple[bool, bool]]:
     keys = _keys(protocol_of(copy))
     pairs: dict[Any, tuple[str, Any]] = {pair.id: (pair.arm, pair.patient) for pair in copy.pairs}
     others: dict[Any, Any] = {
@@ -207,7 +210,13 @@ def _truth(session: Session, copy: Study, assumed: Assumed, rng: np.random.Gener
     except ValueError as error:
         raise StudyRefused(str(error)) from error
     if assumed.known:
+        reference = reference_of(session, study_id)
         for pair in copy.pairs:
+            for key in keys:
+                if (present := reference.get((pair.image_id, key))) is not None:
+                    new = pair.kind == "counterfactual" and bool(rng.random() < assumed.appears.get(pair.arm, 0.0))
+                    moved = truth[pair.id, key][1] if pair.id in others else present or new
+                    truth[pair.id, key] = (present, moved)
             truth |= {(pair.id, key): (bool(state[0]), bool(state[1])) for key, state in (pair.truth or {}).items()}
     return truth
 

@@ -26,7 +26,7 @@ from services.reference_answers import (
 )
 from services.study_views import StudyRefused, StudyView
 
-WORDS: dict[bool | None, str] = {None: "", True: "yes", False: "no"}
+WORDS: dict[bool | None, str] = {None: "unknown", True: "yes", False: "no"}
 VALUES = {"yes": True, "no": False}
 
 
@@ -57,7 +57,10 @@ def editor(view: StudyView, rows: list[ReferenceRow]) -> None:
         [{"patient": row.patient, **{key: WORDS[value] for key, value in row.answers.items()}} for row in rows]
     )
     options = {
-        key: st.column_config.SelectboxColumn(labels[key], options=["", "yes", "no"], default="") for key in labels
+        key: st.column_config.SelectboxColumn(
+            labels[key], options=["unknown", "yes", "no"], default="unknown", required=True
+        )
+        for key in labels
     }
     with st.form(f"reference-{view.id}", border=False):
         edited = st.data_editor(

@@ -76,7 +76,7 @@ def rehearsal_section(view: StudyView) -> None:
                 )
                 for i, arm in enumerate(view.protocol.arms)
             }
-        known = st.checkbox("Take the truth of pairs that have one (phantoms, reference answers)")
+        known = st.checkbox("Take the reference answers, where there are any, for what is in the originals")
         asked = st.form_submit_button("Rehearse", type="primary", icon=":material/play_arrow:")
     if asked:
         run(view, table, Assumed(prevalence, {arm: appears[arm] for arm in arms}, known), seed)

@@ -13,9 +13,10 @@ from cfcore.study.protocol import canonical_json
 from cfcore.study.questions import Confidence, ForcedChoice, FreeText, Likert
 from cfcore.study.simulated import SimulatedReader
 from db.events import first_broken
-from db.models import Account, Base, Entry, Event, Reading, Rehearsal, Study, StudyReader
+from db.models import Account, Base, Entry, Event, Pair, Reading, Rehearsal, Study, StudyReader
 from services.accounts import ensure_account
 from services.permissions import NotAllowed
+from services.reference_answers import set_reference
 from services.rehearsal_readers import Assumed, recovered, rehearsals, rehearse, remove_rehearsal
 from services.rehearsal_removal import remove_copies
 from services.results import results
@@ -83,6 +84,19 @@ def test_the_same_seed_gives_the_same_readings(workspace: Workspace, study: int)
         copy = rehearse(workspace, study, [reader], ASSUMED, seed=seed, actor="test")
         tables.append(results(workspace, copy).decoded[["finding", "in_original", "in_counterfactual"]])
     assert tables[0].equals(tables[1]) and not tables[0].equals(tables[2])
+
+
+def test_reference_answers_say_what_is_in_the_originals(workspace: Workspace, study: int) -> None:
+    images = {pair.id: pair.image_id for pair in study_view(workspace, study).pairs}
+    given = {(image, "line"): i % 2 == 0 for i, image in enumerate(images.values())}
+    set_reference(workspace, study, given, actor="test")
+    assumed = Assumed(prevalence=0.0, appears={"v17 +": 1.0}, known=True)
+    copy = rehearse(workspace, study, [SimulatedReader("", stops_after=1)], assumed, actor="test")
+    with workspace.session() as session:
+        for pair in session.scalars(sa.select(Pair).where(Pair.study_id == copy)):
+            there = given[pair.image_id, "line"]
+            assert pair.truth and pair.truth["line"] == [there, there or pair.arm == "v17 +"]
+            assert pair.truth["rib"] == [False, pair.arm == "v17 +"]
 
 
 def test_rehearsals_stay_apart_from_people_and_go_as_a_whole(workspace: Workspace, study: int) -> None:
