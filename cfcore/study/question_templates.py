@@ -125,7 +125,8 @@ def with_template(
     new_findings = template.findings or findings
     known = {rating.key for rating in ratings}
     new_ratings = (*ratings, *(rating for rating in template.ratings if rating.key not in known))
-    taken = {item.key for item in (*new_findings, *new_ratings, *questions)}
+    items: tuple[Finding | Rating | Question, ...] = (*new_findings, *new_ratings, *questions)
+    taken = {item.key for item in items}
     renamed: dict[str, str] = {}
     added: list[Question] = []
     for question in template.questions:
