@@ -8,7 +8,6 @@ import pandas as pd
 
 from cfcore.reports.confirmatory import confirmatory_table
 from cfcore.reports.others import checks_of_readers, controls_table, guesses_table, questions_of, trial_rows
-from cfcore.study.agreement import cohen_pairs
 from cfcore.study.analysis_plan import AnalysisPlan
 from cfcore.study.comparison import compare_arms
 from cfcore.study.findings import Headline, findings_table, headline, per_reader
@@ -16,9 +15,8 @@ from cfcore.study.protocol import Arm, Finding, Rating
 from cfcore.study.questions import Question
 from cfcore.study.ratings import ratings_table
 from cfcore.study.readers import missing_table, readers_table, times_table
-from cfcore.study.resampling import resample_patients
+from cfcore.study.readers import pairs_of_readers as agreement_of_pairs
 from cfcore.study.sensitivity import cannot_assess_table
-from cfcore.study.shaping import readings_only, wide
 
 # What the readings can be broken down by beside the arm: column of the decoded table -> its name on pages.
 GROUPS: Mapping[str, str] = {"source_class": "class of the image", "flipped": "class flipped", "pair": "case"}
@@ -101,9 +99,9 @@ def pairs_of_readers(decoded: pd.DataFrame, rng: np.random.Generator) -> pd.Data
     A patient has a row for every finding, so rows are no cases of their own: the interval is a bootstrap over
     patients.
     """
-    cases = wide(readings_only(decoded), "appears", ("patient", "pair", "finding"))
-    resample = resample_patients(list(cases.index.get_level_values("patient")), rng)
-    return cohen_pairs(cases, categories=(False, True), resample=resample)
+    names = {"cohen": "value", "cohen_low": "low", "cohen_high": "high", "cohen_note": "note"}
+    table = agreement_of_pairs(decoded, rng).rename(columns=names)
+    return table[["first", "second", "value", "low", "high", "n", "note"]]
 
 
 def findings_by(
