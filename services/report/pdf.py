@@ -40,7 +40,7 @@ def _by_weasyprint(html: str) -> bytes | None:
     except (ImportError, OSError):
         return None
     # It warns of every rule for screens that paper has no use for.
-    for name in ("weasyprint", "fontTools"):
+    for name in ("weasyprint", "weasyprint.progress", "fontTools"):
         logging.getLogger(name).setLevel(logging.ERROR)
     # Pictures inside the file only: a report never loads anything.
     return HTML(string=html, url_fetcher=URLFetcher(allowed_protocols=["data"])).write_pdf()
