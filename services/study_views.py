@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from cfcore.study.design.gate import FlowBox, flow_boxes
 from cfcore.study.protocol import Protocol, from_json, lock_problems
+from cfcore.wording import direction_name
 from db.models import Dataset, Event, Pair, Reading, Run, Study, StudyReader, Trial
 from services.elicitation_state import round_problems
 from services.rehearsal_removal import is_rehearsal
@@ -163,7 +164,7 @@ def problems_of(study: Study, protocol: Protocol) -> tuple[str, ...]:
 
 
 def _arm_names(protocol: Protocol) -> dict[str, str]:
-    arms = {arm.key: arm.name for arm in protocol.arms}
+    arms = {arm.key: direction_name(arm.name) for arm in protocol.arms}
     return arms | {control.kind: control.name for control in protocol.controls}
 
 
