@@ -34,14 +34,14 @@ def to_pdf(html: str) -> bytes:
 
 def _by_weasyprint(html: str) -> bytes | None:
     """None where WeasyPrint or a library under it is missing."""
+    # It tells every step, from its import on, and warns of every rule for screens that paper has no use for.
+    for name in ("weasyprint", "weasyprint.progress", "fontTools"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     try:
         from weasyprint import HTML
         from weasyprint.urls import URLFetcher
     except (ImportError, OSError):
         return None
-    # It warns of every rule for screens that paper has no use for.
-    for name in ("weasyprint", "weasyprint.progress", "fontTools"):
-        logging.getLogger(name).setLevel(logging.ERROR)
     # Pictures inside the file only: a report never loads anything.
     return HTML(string=html, url_fetcher=URLFetcher(allowed_protocols=["data"])).write_pdf()
 
