@@ -1,4 +1,4 @@
-"""Reference answers for the real images of a study, and readers scored against them.
+"""Reference answers for the real images of a study.
 
 A reference answer says whether a finding is there in a real image. It comes from a table, from the page, from the
 labels of the data set, or from the phantom's own factors. Only originals have one: nobody knows what a generated image
@@ -11,25 +11,19 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
-import pandas as pd
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from cfcore.images.pseudonyms import pseudonym
-from cfcore.study.questions import ForcedChoice, questions_from
-from cfcore.study.reference import accuracy_table, d_prime_forced_choice
 from db.events import record
-from db.models import Image, Pair, Reading, ReferenceAnswer, Study, StudyReader, Trial
+from db.models import Image, Pair, ReferenceAnswer, Study
 from services.permissions import require
-from services.results import reading_rows
 from services.study_views import StudyRefused, StudyView, study_view
 from services.workspace import Workspace
 
 MOST_BYTES = 5_000_000
-Shown = Literal["pair", "single"]
 YES = frozenset({"1", "yes", "y", "true", "present", "+", "ja", "1.0"})
 NO = frozenset({"0", "no", "n", "false", "absent", "-", "nein", "0.0"})
 CASE_COLUMNS = ("patient", "case", "id", "patient id", "patient_id", "patientid")
@@ -294,126 +288,3 @@ def take_phantom(workspace: Workspace, study_id: int, *, actor: str) -> int:
         (image, key): RULES[key].known(found) >= RULES[key].level for image, found in factors.items() for key in keys
     }
     return set_reference(workspace, study_id, answers, actor=actor, source="phantom")
-
-
-def accuracy(
-    workspace: Workspace, study_id: int, viewer: int | str, by: Sequence[str] = ("reader",), shown: Shown = "pair"
-) -> pd.DataFrame:
-    """Readers against the reference on original images, see `cfcore.study.reference.accuracy_table`.
-
-    by: "reader", "finding", "arm", or several. `score` is the confidence, negative where the finding was not seen,
-    where the study asked for it. Raises ResultsSealed or StudyRefused while the study is read.
-    """
-    table = scored_readings(workspace, study_id, viewer, shown)
-    return accuracy_table(table, np.random.default_rng([study_id, 0xACC]), by=by)
-
-
-def scored_readings(workspace: Workspace, study_id: int, viewer: int | str, shown: Shown = "pair") -> pd.DataFrame:
-    """One row a first reading and finding of an original: reader, patient, pair, arm, finding, called, truth, score.
-
-    shown: originals beside their counterfactual, or those that stood alone. Beside it a reader compares.
-    """
-    with workspace.session() as session:
-        require(session, viewer, study_id, "results")
-        newest = {key: row.present for key, row in _newest(session, study_id).items()}
-        study = session.get(Study, study_id)
-        if study is None or study.state != "closed":
-            raise StudyRefused("Readers are scored when the reading has ended: close the study first.")
-        if study.protocol.get("reference", "original") != "original":
-            raise StudyRefused("This study shows reconstructions, which have no reference answer: nothing is scored.")
-        confidences = [q["key"] for q in study.protocol.get("questions", ()) if q.get("kind") == "confidence"]
-    view = study_view(workspace, study_id)
-    image_of = {pair.id: pair.image_id for pair in view.pairs}
-    purpose = "counted" if shown == "pair" else "single"
-    sure = _confidence(workspace, study_id, confidences[0], purpose) if confidences else {}
-    rows = []
-    for row in reading_rows(workspace, view):
-        if (
-            row["purpose"] != ("reading" if shown == "pair" else "single")
-            or not row["read"]
-            or row["pair_kind"] != "counterfactual"
-        ):
-            continue
-        if shown == "single" and row["original_side"] != "A":
-            continue  # the counterfactual stood there
-        seen = ("both", row["original_side"]) if shown == "pair" else ("present",)
-        for key, answer in row["answers"].items():
-            called = None if answer == "cannot" else answer in seen
-            points = sure.get((row["reader"], row["pair_id"]), {}).get(key)
-            rows.append(
-                {
-                    "reader": row["reader"], "patient": row["patient"], "pair": row["pair"], "arm": row["arm"],
-                    "finding": key, "called": called, "truth": newest.get((image_of[row["pair_id"]], key)),
-                    "score": None if called is None or points is None else points if called else -points,
-                }
-            )  # fmt: skip
-    columns = ["reader", "patient", "pair", "arm", "finding", "called", "truth", "score"]
-    table = pd.DataFrame(rows, columns=columns).astype({"called": "boolean", "truth": "boolean", "score": "Float64"})
-    return table if table["score"].notna().any() else table.drop(columns="score")
-
-
-def _confidence(workspace: Workspace, study_id: int, key: str, purpose: str) -> dict[tuple[str, int], dict[str, int]]:
-    """(reader, pair) -> finding -> points, from the newest complete first readings."""
-    query = (
-        sa.select(StudyReader.label, Trial.pair_id, Reading.answers)
-        .join(Trial, Trial.id == Reading.trial_id)
-        .join(StudyReader, StudyReader.id == Trial.study_reader_id)
-        .where(StudyReader.study_id == study_id, Reading.complete, Trial.purpose == purpose)
-        .order_by(Reading.sequence)
-    )
-    with workspace.session() as session:
-        return {
-            (reader, pair): (answers.get("questions") or {}).get(key) or {}
-            for reader, pair, answers in session.execute(query).tuples()
-        }
-
-
-def real_or_generated(workspace: Workspace, study_id: int, viewer: int | str) -> pd.DataFrame:
-    """How well readers tell the real image from the generated one in a forced choice: d' with its interval.
-
-    One row per reader and question that has a right side (`ForcedChoice.right`), then one for all readers together:
-    reader, question, n, correct, d_prime, low, high, note. Raises StudyRefused while the study is read.
-    """
-    with workspace.session() as session:
-        require(session, viewer, study_id, "results")
-        study = session.get(Study, study_id)
-        if study is None or study.state != "closed":
-            raise StudyRefused("Readers are scored when the reading has ended: close the study first.")
-        asked = [
-            q for q in questions_from(study.protocol.get("questions", ())) if isinstance(q, ForcedChoice) and q.right
-        ]
-        query = (
-            sa.select(StudyReader.label, Trial.id, Trial.original_side, Reading.answers)
-            .join(Trial, Trial.id == Reading.trial_id)
-            .join(StudyReader, StudyReader.id == Trial.study_reader_id)
-            .join(Pair, Pair.id == Trial.pair_id)
-            .where(
-                StudyReader.study_id == study_id,
-                Reading.complete,
-                Trial.purpose == "counted",
-                Pair.kind == "counterfactual",
-            )
-            .order_by(StudyReader.id, Reading.sequence)
-        )
-        newest = {trial: (label, side, answers) for label, trial, side, answers in session.execute(query).tuples()}
-    counts: dict[tuple[str, str], list[int]] = {}
-    for label, side, answers in newest.values():
-        for question in asked:
-            chosen = (answers.get("questions") or {}).get(question.key)
-            if chosen is None:
-                continue
-            right = (chosen == side) == (question.right == "original")
-            for reader in (label, "all"):
-                tally = counts.setdefault((question.key, reader), [0, 0])
-                tally[0] += right
-                tally[1] += 1
-    rows = []
-    for (question_key, reader), (correct, n) in sorted(
-        counts.items(), key=lambda item: (item[0][0], item[0][1] == "all")
-    ):
-        found = d_prime_forced_choice(correct, n)
-        rows.append(
-            {"reader": reader, "question": question_key, "n": n, "correct": correct, "d_prime": found.value,
-             "low": found.low, "high": found.high, "note": found.note}
-        )  # fmt: skip
-    return pd.DataFrame(rows, columns=["reader", "question", "n", "correct", "d_prime", "low", "high", "note"])

@@ -11,12 +11,10 @@ from cfcore.reports.numbers import decimal
 from cfcore.wording import counted
 from pages.parts import layout
 from pages.parts.who import account_may, actor, workspace
+from services.reader_scores import Shown, accuracy, real_or_generated
 from services.reference_answers import (
     ReferenceRow,
-    Shown,
-    accuracy,
     labels_of,
-    real_or_generated,
     reference_rows,
     set_reference,
     take_labels,

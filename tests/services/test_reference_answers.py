@@ -16,13 +16,11 @@ from cfcore.study.questions import Confidence, ForcedChoice
 from cfcore.study.simulated import SimulatedReader
 from db.models import Dataset, Event, Image, Pair, Reading, ReferenceAnswer, Study, Trial
 from services.permissions import NotAllowed
+from services.reader_scores import accuracy, real_or_generated, scored_readings
 from services.reference_answers import (
     ReferenceRefused,
-    accuracy,
     labels_of,
-    real_or_generated,
     reference_rows,
-    scored_readings,
     set_reference,
     take_labels,
     take_phantom,
