@@ -234,6 +234,14 @@ def download(page: Page, label: str) -> bytes:
     return got.path().read_bytes()
 
 
+def write_report(page: Page) -> str:
+    """Have the worker write the report, and take it away."""
+    press(page, "Write the report")
+    expect(page.get_by_role("button", name="Everything (ZIP)")).to_be_visible(timeout=6 * SLOW)
+    settled(page)
+    return download(page, "Report (HTML)").decode()
+
+
 def import_by_path(path: str) -> Callable[[Page, str], None]:
     """Images that lie on the server."""
 
