@@ -25,6 +25,7 @@ from services.notebook import list_entries
 from services.notebook import picture as entry_picture
 from services.report.content import report_content
 from services.report.manifest import manifest
+from services.report.outside import outside_tables
 from services.report.pdf import NoPdf, to_pdf
 from services.report.sr import REMEDY, can_write, case_files
 from services.result_truth import truth_csv
@@ -70,6 +71,8 @@ def study_files(
     files |= {f"figures/{figure.key}.svg": _svg(figure) for figure in figures}
     if truth := truth_csv(workspace, found):
         files["tables/true-factors.csv"] = truth.encode()
+    outside = outside_tables(workspace, found)
+    files |= {f"tables/{name}.csv": to_csv(table).encode() for name, table in outside.items()}
     progress(0.3, "writing the report")
     files["report.html"] = study_report(content, max_bytes=MAX_BYTES, interactive=True).encode()
     progress(0.45, "printing the report")
