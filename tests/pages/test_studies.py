@@ -61,8 +61,9 @@ def test_questions_are_saved_and_replaced_by_a_list_of_the_paper(
     next(button for button in page.button if button.label == "Save questions").click().run()
     assert not page.exception
     assert study_view(workspace, draft).protocol == before
-    page.selectbox[0].set_value("atelectasis").run()
-    next(button for button in page.button if button.label == "Use this list").click().run()
+    template = next(box for box in page.selectbox if box.label == "Template")
+    template.set_value(next(name for name in template.options if "telectasis" in name)).run()
+    next(button for button in page.button if button.label == "Use").click().run()
     assert not page.exception
     assert study_view(workspace, draft).protocol.findings[0].label == "Mediastinal shift"
 
