@@ -67,7 +67,8 @@ def test_a_category_of_its_own(table):
 
 def test_without_a_cannot_all_treatments_agree_but_the_categories_of_ac1():
     rows = [
-        {"reader": r, "arm": "v1", "patient": k, "pair": k, "original_side": "A", "answers": {"ctr": "AB"[(k * k + i * (k > 1)) % 2]}}
+        {"reader": r, "arm": "v1", "patient": k, "pair": k, "original_side": "A"}
+        | {"answers": {"ctr": "AB"[(k * k + i * (k > 1)) % 2]}}
         for i, r in enumerate("ab")
         for k in range(5)
     ]
