@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from playwright.sync_api import BrowserContext, expect
 from db.models import Account, Study
 from services import study_members
 from services.accounts import accept_invitation, ensure_account, invite_reader
-from services.adjudication import adjudicated_decisions
+from services.adjudication import AdjudicatedDecision, adjudicated_decisions
 from services.reader_profiles import reader_profiles, set_desk
 from services.workspace import open_workspace
 from tests.browser.journey import tell_profile
@@ -47,6 +49,14 @@ def server(tmp_path: Path):  # type: ignore[no-untyped-def]
         yield running
 
 
+def soon(look: Callable[[], list[AdjudicatedDecision]]) -> list[AdjudicatedDecision]:
+    """What `look` finds once it finds something."""
+    end = time.monotonic() + SLOW / 1000
+    while not (found := look()) and time.monotonic() < end:
+        time.sleep(0.2)
+    return found
+
+
 def test_a_reader_says_who_he_is_and_a_chair_decides(server: Server, context: BrowserContext) -> None:
     page = context.new_page()
     sign_in(page, server, "new.reader")
@@ -78,7 +88,8 @@ def test_a_reader_says_who_he_is_and_a_chair_decides(server: Server, context: Br
     shot(page, "adjudication")
     with workspace.session() as session:
         chair = session.scalars(sa.select(Account.id).where(Account.login == "prof")).one()
-    found = adjudicated_decisions(workspace, 2)
+    # "Saved" may still speak of the key before the reason.
+    found = soon(lambda: adjudicated_decisions(workspace, 2))
     assert chair and [(d.finding, d.place, d.reason) for d in found] == [
         ("line", "neither", "No line on the enlarged image.")
     ]
