@@ -283,6 +283,7 @@ def test_two_fingers_zoom_and_a_tap_answers(room: tuple[Server, Workspace], cont
         arg=[readout.element_handle(), 2 * before],
     )
     assert int(re.findall(r"(\d+) %", readout.inner_text())[0]) < 4 * before
+    page.wait_for_timeout(500)  # a browser takes a tap in the same instant for a part of the gesture
     page.get_by_label("Round shadow: in both").tap()
     expect(page.locator(".status")).to_contain_text("Saved")
     expect(page.get_by_label("Round shadow: in both")).to_have_attribute("aria-pressed", "true")
