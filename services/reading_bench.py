@@ -15,6 +15,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -121,7 +122,9 @@ def _figures(extent: Extent) -> dict[str, float]:
         workspace.engine.dispose()
         with _serving(Path(name)) as url:
             for count in READERS:
-                waited = asyncio.run(_read(url, cookies[count], extent))
+                # In a thread of its own: the caller's may have a loop already, as in a notebook.
+                with ThreadPoolExecutor(1) as thread:
+                    waited = thread.submit(asyncio.run, _read(url, cookies[count], extent)).result()
                 found[f"next_case_ms_median_{count}"] = round(float(np.median(waited)), 1)
                 found[f"next_case_ms_p95_{count}"] = round(float(np.percentile(waited, 95)), 1)
                 found[f"next_case_ms_max_{count}"] = round(max(waited), 1)
