@@ -23,8 +23,9 @@ from cfcore.study.viewing import viewing_data, viewing_from
 from db.events import record
 from db.models import Decision, DisputedCase, Pair, Reading, Study, StudyReader, Trial, now
 from services.answers import AnswersRefused, asked_of, checked, is_complete
+from services.pair_pixels import SIDES, geometry, raw_pixels
 from services.permissions import require
-from services.reading import SIDES, ReadingRefused, Saved, geometry, pixel_token, raw_pixels
+from services.reading import ReadingRefused, Saved, pixel_token
 from services.study_views import StudyRefused
 from services.workspace import Workspace
 

@@ -16,7 +16,8 @@ from sqlalchemy.orm import Session
 from db.events import record
 from db.models import ElicitationReader, ElicitationRound, Pair, Proposal, Study, now
 from services.elicitation import current
-from services.reading import SIDES, ReadingRefused, geometry, raw_pixels
+from services.pair_pixels import SIDES, geometry, raw_pixels
+from services.reading import ReadingRefused
 from services.workspace import Workspace
 
 MOST_PROPOSALS = 40

@@ -17,14 +17,13 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, contains_eager
 
-from cfcore.images.encode import decode_png
 from cfcore.study.measuring import checked_measures
 from cfcore.study.viewing import viewing_data, viewing_from
 from db.events import record
-from db.models import Pair, Reading, Study, StudyReader, Trial, now
+from db.models import Reading, Study, StudyReader, Trial, now
 from services import reader_profiles
 from services.answers import asked_of, checked, is_complete, occasion_of, sides_of
-from services.pixel_cache import PixelCache
+from services.pair_pixels import SIDES, geometry, raw_pixels
 from services.sittings import CheckRefused, add_check, check_needed
 from services.study_design.clock import note_clock
 from services.study_design.opening import why_closed
@@ -32,9 +31,7 @@ from services.study_design.training import feedback
 from services.viewing_log import LogRefused, add_events
 from services.workspace import Workspace, sha256
 
-SIDES = ("A", "B")
 MOST_SECONDS = 7 * 24 * 3600.0
-_decoded = PixelCache()
 
 
 class ReadingRefused(ValueError):
@@ -232,21 +229,6 @@ def log_viewing(workspace: Workspace, account_id: int, trial_token: str, visit: 
         return
 
 
-def geometry(pair: Pair, urls: dict[str, str]) -> dict[str, Any]:
-    """What the viewer must know of a pair's pixels, the same for both sides; `urls` by side."""
-    window = None
-    if pair.window_centre is not None and pair.window_width is not None:
-        window = {"centre": pair.window_centre, "width": pair.window_width}
-    return {
-        "urls": urls,
-        "width": pair.width,
-        "height": pair.height,
-        "bytes": 1 if pair.max_value <= 255 else 2,
-        "white": pair.max_value,
-        "window": window,
-    }
-
-
 def case(workspace: Workspace, account_id: int, session_id: int, trial_token: str) -> dict[str, Any]:
     """One case as the reading room shows it: neutral title, place, questions, pixel geometry, own earlier answers.
 
@@ -279,22 +261,6 @@ def case(workspace: Workspace, account_id: int, session_id: int, trial_token: st
             "saved_at": last.saved_at.isoformat() if last else None,
             "complete": bool(last and last.complete),
         } | ({"feedback": told} if trial.purpose == "training" else {})
-
-
-def raw_pixels(workspace: Workspace, file_key: str, width: int, height: int, max_value: int) -> bytes:
-    """The stored picture as raw little-endian gray values, row by row: width x height x (1 or 2) bytes.
-
-    One byte a pixel where white is at most 255, else two, whatever the depth of the stored file: so both sides of
-    a pair have the same length. Raises ValueError where the file has another size than the pair.
-    """
-
-    def decoded() -> bytes:
-        values = decode_png(workspace.get(file_key))
-        if values.shape != (height, width):
-            raise ValueError(f"a stored picture has {values.shape} pixels (rows, columns), not {(height, width)}")
-        return values.astype("<u1" if max_value <= 255 else "<u2").tobytes()
-
-    return _decoded.get((workspace.folder, file_key, width, height, max_value <= 255), decoded)
 
 
 def pixels(workspace: Workspace, account_id: int, session_id: int, token: str, side: str) -> bytes:

@@ -13,7 +13,8 @@ from cfcore.study.schedule import Trial, make_schedule
 from cfcore.study.viewing import viewing_data, viewing_from
 from db.models import Pair, Study
 from services.answers import asked_of, occasion_of, sides_of
-from services.reading import ReadingRefused, geometry, raw_pixels
+from services.pair_pixels import geometry, raw_pixels
+from services.reading import ReadingRefused
 from services.study_design.planning import plan_pairs
 from services.study_views import protocol_of
 from services.workspace import Workspace
@@ -88,7 +89,7 @@ def rehearsal_case(workspace: Workspace, study_id: int, position: int) -> dict[s
 
 
 def rehearsal_pixels(workspace: Workspace, study_id: int, position: int, side: str) -> bytes:
-    """The exact pixels of one side (see `services.reading.raw_pixels`)."""
+    """The exact pixels of one side (see `services.pair_pixels.raw_pixels`)."""
     with workspace.session() as session:
         _, _, trial, pair = _trial(session, study_id, position)
         key = pair.original_key if side == trial.original_side else pair.counterfactual_key

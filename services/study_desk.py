@@ -13,31 +13,19 @@ from db.models import LoginSession, Reading, StudyReader, Trial
 from services.permissions import require
 from services.reader_profiles import ProfileView, reader_profiles
 from services.study_links import LinkView, link_states
-from services.study_views import study_view
+from services.study_views import ReaderView, study_view
 from services.workspace import Workspace
 
 
 @dataclass(frozen=True)
-class DeskReader:
+class DeskReader(ReaderView):
     """A reader as the desk shows one: progress, never an answer.
 
     Attributes:
-        last_saved, last_signed_in: None for never. median_seconds: per complete case, None before the first.
+        last_signed_in: None for never. median_seconds: per complete case, None before the first.
         link: the newest invitation link. profile: what the reader has told, None before the first case.
     """
 
-    id: int
-    account_id: int
-    label: str
-    login: str
-    display_name: str
-    simulated: bool
-    has_password: bool
-    done: int
-    total: int
-    invited_at: datetime
-    revoked_at: datetime | None
-    last_saved: datetime | None
     last_signed_in: datetime | None
     median_seconds: float | None
     link: LinkView
@@ -92,18 +80,7 @@ def desk(workspace: Workspace, study_id: int, viewer: int | str) -> Desk:
             seconds[reader_id].append(longest)
     readers = tuple(
         DeskReader(
-            id=reader.id,
-            account_id=reader.account_id,
-            label=reader.label,
-            login=reader.login,
-            display_name=reader.display_name,
-            simulated=reader.simulated,
-            has_password=reader.has_password,
-            done=reader.done,
-            total=reader.total,
-            invited_at=reader.invited_at,
-            revoked_at=reader.revoked_at,
-            last_saved=reader.last_saved,
+            **vars(reader),
             last_signed_in=signed_in.get(reader.account_id),
             median_seconds=median(seconds[reader.id]) if seconds[reader.id] else None,
             link=links[reader.account_id],

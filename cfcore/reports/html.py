@@ -9,22 +9,31 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from cfcore.reports import sections
 from cfcore.reports.checklists import claim, grras, share_reported
-from cfcore.reports.colours import DISAGREE, css, ink, shade
+from cfcore.reports.colours import DISAGREE
 from cfcore.reports.content import ReportCase, ReportContent, ReportEntry
 from cfcore.reports.factors import section as factors_section
 from cfcore.reports.figures import COEFFICIENT_NAMES
 from cfcore.reports.footnotes import Footnotes
+from cfcore.reports.html_rows import (
+    agreement_rows,
+    cohen_rows,
+    heat_cell,
+    prevalence_rows,
+    rating_rows,
+    reader_shares,
+    records,
+    summary,
+)
 from cfcore.reports.interactive import NO_SCRIPTS, Figure, scripts
 from cfcore.reports.markup import safe_html
 from cfcore.reports.methods import methods_text
-from cfcore.reports.numbers import NONE, decimal, number, percent, spread, with_spread
-from cfcore.reports.svg import forest_svg, scale_bar
+from cfcore.reports.numbers import decimal, number, percent
+from cfcore.reports.svg import forest_svg
 from cfcore.study.protocol import Protocol
 from cfcore.study.resampling import RESAMPLES
 from cfcore.wording import counted, direction_name, duration
@@ -68,162 +77,6 @@ class _Pictures:
         return "data:image/png;base64," + base64.b64encode(png).decode()
 
 
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
-
-
-def _heat_cell(row: Mapping[str, Any], notes: Footnotes) -> dict[str, Any]:
-    share, ac1 = number(row.get("share")), number(row.get("ac1"))
-    if share is None:
-        return {
-            "share": NONE,
-            "interval": "",
-            "style": "",
-            "tick": False,
-            "faint": False,
-            "mark": notes.mark("no reading"),
-        }
-    faint = ac1 is not None and ac1 < DISAGREE
-    back = shade(share, faint)
-    return {
-        "share": percent(share),
-        "interval": spread(row, "share", share=True),
-        "style": f"background:{css(back)};color:{ink(back)}",
-        "tick": row.get("majority") is True,
-        "faint": faint,
-        "mark": notes.of(row, "share"),
-    }
-
-
-def _summary(rows: Mapping[tuple[str, str], Mapping[str, Any]], content: ReportContent) -> list[dict[str, Any]]:
-    """For each arm what the majority saw, strongest first, in words."""
-    lines = []
-    for arm in content.protocol.arms:
-        seen = [
-            (f.label, rows[f.key, arm.key])
-            for f in content.protocol.findings
-            if rows.get((f.key, arm.key), {}).get("majority") is True
-        ]
-        seen.sort(key=lambda item: -(number(item[1]["share"]) or 0))
-        found = [
-            f"{label} ({with_spread(row, 'share', share=True).replace(' (', ', ').rstrip(')')})" for label, row in seen
-        ]
-        lines.append({"arm": arm.name, "found": found})
-    return lines
-
-
-def _agreement_rows(
-    rows: Mapping[tuple[str, str], Mapping[str, Any]], content: ReportContent, notes: Footnotes
-) -> list[Any]:
-    columns = [*COEFFICIENT_NAMES, "positive_agreement", "negative_agreement"]
-    table = []
-    for finding in content.protocol.findings:
-        for i, arm in enumerate(content.protocol.arms):
-            row = rows.get((finding.key, arm.key), {})
-            cells = []
-            for name in columns:
-                mark = notes.of(row, name)
-                cells.append({"value": decimal(row.get(name)), "interval": spread(row, name), "mark": mark})
-            table.append(
-                {
-                    "label": finding.label if i == 0 else "",
-                    "span": len(content.protocol.arms),
-                    "arm": arm.name,
-                    "cells": cells,
-                    "prevalence_index": decimal(row.get("prevalence_index")),
-                    "bias_index": decimal(row.get("bias_index")),
-                }
-            )
-    return table
-
-
-def _prevalence_rows(
-    rows: Mapping[tuple[str, str], Mapping[str, Any]], content: ReportContent, notes: Footnotes
-) -> list[dict[str, Any]]:
-    table = []
-    for finding in content.protocol.findings:
-        for i, arm in enumerate(content.protocol.arms):
-            row = rows.get((finding.key, arm.key), {})
-            table.append(
-                {
-                    "label": finding.label if i == 0 else "",
-                    "span": len(content.protocol.arms),
-                    "arm": arm.name,
-                    "counts": [row.get(name, 0) for name in ("pairs", "readers", "readings", "cannot", "missing")],
-                    "cells": [
-                        {
-                            "value": percent(row.get(name)),
-                            "interval": spread(row, name, share=True),
-                            "mark": notes.of(row, name),
-                        }
-                        for name in ("prevalence_original", "prevalence_counterfactual", "difference")
-                    ],
-                }
-            )
-    return table
-
-
-def _reader_shares(content: ReportContent) -> list[dict[str, Any]]:
-    """Per arm a table of findings by readers: share and paired difference."""
-    cells = {(r["reader"], r["finding"], r["arm"]): r for r in _records(content.per_reader)}
-    readers = list(dict.fromkeys(key[0] for key in cells))
-    if not readers:
-        return []
-    return [
-        {
-            "arm": arm.name,
-            "readers": readers,
-            "rows": [
-                {
-                    "label": f.label,
-                    "cells": [
-                        {
-                            "share": with_spread(cells.get((r, f.key, arm.key), {}), "share", share=True),
-                            "difference": with_spread(cells.get((r, f.key, arm.key), {}), "difference", share=True),
-                        }
-                        for r in readers
-                    ],
-                }
-                for f in content.protocol.findings
-            ],
-        }
-        for arm in content.protocol.arms
-    ]
-
-
-def _rating_rows(content: ReportContent, notes: Footnotes) -> list[dict[str, Any]]:
-    by_key = {(r["rating"], r["arm"]): r for r in _records(content.ratings)}
-    table = []
-    for rating in content.protocol.ratings:
-        for i, arm in enumerate(content.protocol.arms):
-            row = by_key.get((rating.key, arm.key), {})
-            shares = [number(row.get(f"share_{p}")) for p in range(1, rating.points + 1)]
-            table.append(
-                {
-                    "question": rating.question if i == 0 else "",
-                    "ends": f"1 {rating.low}, {rating.points} {rating.high}",
-                    "span": len(content.protocol.arms),
-                    "arm": arm.name,
-                    "readings": row.get("readings", 0),
-                    "mean": {
-                        "value": decimal(row.get("mean")),
-                        "interval": spread(row, "mean"),
-                        "mark": notes.mark(row.get("mean_note")),
-                    },
-                    "bar": Markup(scale_bar(shares)),
-                    "cells": [
-                        {
-                            "value": decimal(row.get(n)),
-                            "interval": spread(row, n),
-                            "mark": notes.mark(row.get(f"{n}_note")),
-                        }
-                        for n in ("ac2", "alpha", "icc", "icc_mean", "kendall_w")
-                    ],
-                }
-            )
-    return table
-
-
 def _cases(content: ReportContent, pictures: _Pictures) -> list[dict[str, Any]]:
     names = {arm.key: arm.name for arm in content.protocol.arms}
 
@@ -256,19 +109,6 @@ def _entries(entries: Iterable[ReportEntry], pictures: _Pictures) -> list[dict[s
             "settings": entry.settings,
         }
         for entry in entries
-    ]
-
-
-def _cohen_rows(table: pd.DataFrame | None, notes: Footnotes) -> list[dict[str, Any]]:
-    return [
-        {
-            "pair": f"{row['first']} and {row['second']}",
-            "value": with_spread(row, "value") if number(row["value"]) is None else decimal(row["value"]),
-            "interval": f"{decimal(row['low'])} to {decimal(row['high'])}" if number(row["low"]) is not None else "",
-            "n": row["n"],
-            "mark": notes.mark(row["note"]),
-        }
-        for row in _records(table if table is not None else pd.DataFrame())
     ]
 
 
@@ -319,7 +159,7 @@ def _for_people(protocol: Protocol) -> Protocol:
 def _render(content: ReportContent, pictures: _Pictures, interactive: bool = False) -> str:
     figures = report_figures(content)
     script = scripts(figures) if interactive else NO_SCRIPTS
-    rows = {(r["finding"], r["arm"]): r for r in _records(content.findings)}
+    rows = {(r["finding"], r["arm"]): r for r in records(content.findings)}
     arms = [(arm.key, arm.name) for arm in content.protocol.arms]
     findings = [(f.key, f.label) for f in content.protocol.findings]
     notes = {name: Footnotes() for name in ("heat", "prevalence", "agreement", "ratings", "cohen")}
@@ -341,23 +181,23 @@ def _render(content: ReportContent, pictures: _Pictures, interactive: bool = Fal
         protocol=content.protocol,
         line=content.headline,
         style=Markup((_TEMPLATES / "report.css").read_text(encoding="utf-8")),
-        summary=_summary(rows, content),
+        summary=summary(rows, content),
         heat=[
             {
                 "label": f.label,
                 "main": f.kind == "main",
-                "cells": [_heat_cell(rows.get((f.key, key), {}), notes["heat"]) for key, _ in arms],
+                "cells": [heat_cell(rows.get((f.key, key), {}), notes["heat"]) for key, _ in arms],
             }
             for f in content.protocol.findings
         ],
-        prevalence=_prevalence_rows(rows, content, notes["prevalence"]),
+        prevalence=prevalence_rows(rows, content, notes["prevalence"]),
         forest=Markup(forest_svg(rows, findings, arms)),
         coefficient_names=[*COEFFICIENT_NAMES.values(), "Positive", "Negative"],
-        agreement=_agreement_rows(rows, content, notes["agreement"]),
-        cohen=_cohen_rows(content.pairs_of_readers, notes["cohen"]),
-        ratings=_rating_rows(content, notes["ratings"]),
-        readers=_records(content.readers),
-        reader_shares=_reader_shares(content),
+        agreement=agreement_rows(rows, content, notes["agreement"]),
+        cohen=cohen_rows(content.pairs_of_readers, notes["cohen"]),
+        ratings=rating_rows(content, notes["ratings"]),
+        readers=records(content.readers),
+        reader_shares=reader_shares(content),
         entries=entries,
         cases=_cases(content, pictures),
         flow_svg=Markup(content.flow_svg),

@@ -12,6 +12,7 @@ from cfcore.study.questions import Choice, ForcedChoice, to_data
 from cfcore.study.simulated import SimulatedReader
 from db.models import Study, Trial
 from services import reading
+from services.pair_pixels import raw_pixels
 from services.reading import ReadingRefused
 from services.rehearsal_readers import Assumed, rehearse
 from services.results import results
@@ -53,7 +54,7 @@ def test_a_reader_sees_one_image_and_is_asked_what_fits_it(workspace: Workspace,
         trial = session.scalars(sa.select(Trial).where(Trial.token == token)).one()
         key = trial.pair.original_key if trial.original_side == "A" else trial.pair.counterfactual_key
         size = (trial.pair.width, trial.pair.height, trial.pair.max_value)
-    assert shown == reading.raw_pixels(workspace, key, *size)
+    assert shown == raw_pixels(workspace, key, *size)
 
     with pytest.raises(ReadingRefused, match="present, absent, cannot"):
         reading.save_reading(workspace, account, token, 1, {"findings": {"line": "A"}}, 1.0)
