@@ -85,7 +85,7 @@ def link_controls(desk: Desk) -> None:
         days = 14
         if action == "Extend the link":
             days = int(st.number_input("Days from now", 1, 365, 14, width=120))
-        if st.button("Do it", key=f"do-{desk.study_id}"):
+        if st.button("Apply", key=f"do-{desk.study_id}"):
             act(desk.study_id, chosen, action, days)
 
 

@@ -70,7 +70,7 @@ def test_the_desk_shows_progress_profile_and_links(
         assert text in shown, text
     action = next(box for box in page.selectbox if box.label == "What to do")
     action.set_value("New link").run()
-    press(page, "Do it")
+    press(page, "Apply")
     assert "has a password already" in text_of(page)  # R1 is chosen first and needs no link
     reader = next(box for box in page.selectbox if box.label == "A reader")
     reader.set_value(reader.options[1] if isinstance(reader.value, str) else reader.value)
