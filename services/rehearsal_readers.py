@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -116,18 +117,36 @@ def rehearse(
         copy_id, protocol = copy.id, protocol_of(copy)
         series = [reading.series_name(workspace, row.id) for row in own]
         pairs = sorted(pair.id for pair in copy.pairs)
-    impressions = draw_impressions(pairs, _keys(protocol), rng)
-    tastes = {pair: float(rng.normal()) for pair in pairs}
-    seen = _Seen(protocol, truth, impressions, tastes)
-    for i, reader in enumerate(readers):
-        part = _part(progress, i / len(readers), 1 / len(readers), reader.key)
-        _read(workspace, accounts[i], series[i], reader, seen, rng, part)
+    seats = dict(zip(accounts, zip(series, readers, strict=True), strict=True))
+    read_series(workspace, seats, protocol, pairs, truth, rng, progress)
     with workspace.session() as session:
         closed = session.get_one(Study, copy_id)
         closed.state, closed.closed_at = "closed", now()
         record(session, actor, "rehearsal read", f"study {copy_id}")
     progress(1.0, "read")
     return copy_id
+
+
+def read_series(
+    workspace: Workspace,
+    seats: Mapping[int, tuple[str, SimulatedReader]],
+    protocol: Protocol,
+    pairs: Sequence[int],
+    truth: Truth,
+    rng: np.random.Generator,
+    progress: Progress = lambda share, message: None,
+) -> None:
+    """Let simulated readers who have a seat in an open study read all their cases, one reader after the other.
+
+    seats: account -> name of its series (`services.reading.series_name`) and who reads there. pairs: ids of the study's
+    pairs. truth: (pair id, finding) -> whether it is in the original and in the counterfactual.
+    """
+    impressions = draw_impressions(pairs, _keys(protocol), rng)
+    tastes = {pair: float(rng.normal()) for pair in pairs}
+    seen = _Seen(protocol, truth, impressions, tastes)
+    for i, (account, (series, reader)) in enumerate(seats.items()):
+        part = _part(progress, i / len(seats), 1 / len(seats), reader.key)
+        _read(workspace, account, series, reader, seen, rng, part)
 
 
 def _part(progress: Progress, start: float, share: float, reader: str) -> Callable[[float], None]:
@@ -233,21 +252,29 @@ def _read(
     """One reader's whole series, case by case as the reading room asks for them."""
     with workspace.session() as session:
         rows = session.execute(
-            sa.select(Trial.token, Trial.pair_id, Trial.position, Trial.original_side)
+            sa.select(Trial.token, Trial.pair_id, Trial.position, Trial.original_side, Trial.purpose)
             .join(StudyReader, StudyReader.id == Trial.study_reader_id)
             .join(Study, Study.id == StudyReader.study_id)
             .where(StudyReader.account_id == account_id, Study.state == "locked", StudyReader.simulated)
             .order_by(Trial.position)
         ).tuples()
-        turns = {token: Turn(position, pair, side) for token, pair, position, side in rows}  # type: ignore[arg-type]
+        turns = {token: Turn(position, pair, side, purpose) for token, pair, position, side, purpose in rows}  # type: ignore[arg-type]
     tokens = [case["token"] for case in reading.progress(workspace, account_id, series)["cases"]]
     for position, token in enumerate(tokens):
         if not reader.reads(position):
             break
-        case = reading.case(workspace, account_id, 0, token)
-        answers = _answers(case["questions"], turns[token], reader, position / max(len(tokens) - 1, 1), seen, rng)
+        case, turn = reading.case(workspace, account_id, 0, token), turns[token]
+        tired = position / max(len(tokens) - 1, 1)
+        # Practice ends when everything is answered and enough of it is right: till then no counted case opens.
+        practises = turn.purpose == "training"
+        who = replace(reader, lapse=0.0, cannot=0.0) if practises else reader
+        answers = _answers(case["questions"], turn, who, tired, seen, rng)
         seconds = reading_seconds(reader, position, rng)
-        reading.save_reading(workspace, account_id, token, case["sequence"] + 1, answers, seconds)
+        saved = reading.save_reading(workspace, account_id, token, case["sequence"] + 1, answers, seconds)
+        if not all(one["correct"] for one in saved.feedback):
+            told = {one["key"]: one["right"] for one in saved.feedback}
+            again = _answers(case["questions"], turn, who, tired, seen, rng, told)
+            reading.save_reading(workspace, account_id, token, saved.sequence + 1, again, seconds)
         progress((position + 1) / len(tokens))
 
 
@@ -258,12 +285,13 @@ def _answers(
     progress: float,
     seen: _Seen,
     rng: np.random.Generator,
+    told: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
-    """What the reader answers to the questions of one case."""
+    """What the reader answers to the questions of one case. told: right answers that the reader has been shown."""
     occasion, pair = asked["occasion"], int(turn.pair_id)
     keys = [finding["key"] for finding in asked["findings"]]
     given = checklist(reader, turn, seen.truth, seen.impressions, keys, progress, rng)
-    findings = {key: answer for key, answer in given.items() if answer is not None}
+    findings: dict[str, Any] = {key: answer for key, answer in given.items() if answer is not None} | dict(told)
     if occasion == "single":
         # What the reader would see on side A of the pair is seen in the image that stands alone there.
         ticked = ("both", "A")

@@ -9,21 +9,26 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
+from cfcore.study.design.choices import Training
 from cfcore.study.protocol import canonical_json
 from cfcore.study.questions import Confidence, ForcedChoice, FreeText, Likert
 from cfcore.study.simulated import SimulatedReader
 from db.events import first_broken
 from db.models import Account, Base, Entry, Event, Pair, Reading, Rehearsal, Study, StudyReader
+from services import pairs as pairs_service
 from services.accounts import ensure_account
+from services.pairs import make_pairs
 from services.permissions import NotAllowed
 from services.reference_answers import set_reference
 from services.rehearsal_readers import Assumed, recovered, rehearsals, rehearse, remove_rehearsal
 from services.rehearsal_removal import remove_copies
 from services.results import results
-from services.studies import list_studies
+from services.studies import create_study, list_studies, update_draft
+from services.study_design.training import practice, set_truth
 from services.study_views import StudyRefused, study_view
 from services.workspace import Workspace
 from tests.browser.studies import PASSWORD, add_reader, make_study, noise_pairs, protocol
+from tests.services.toy_study import finished_run, toy_engine
 
 ARMS = ("v17 +", "v3 -")
 READERS = (
@@ -157,6 +162,26 @@ def test_every_kind_of_question_is_answered_to_the_end(workspace: Workspace, stu
         right = [row.answers["questions"]["real"] == row.trial.original_side for row in rows]
         assert sum(right) >= 14
     assert results(workspace, copy).headline.readings_done == 20
+
+
+def test_simulated_readers_practise_until_they_pass(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pairs_service, "open_engine", toy_engine)
+    sure = Confidence(key="sure", text="How sure are you?")
+    draft = create_study(workspace, finished_run(workspace), actor="test", n_per_arm=2, directions=["v1 +"])
+    update_draft(workspace, draft, actor="test", training=Training(2, 1.0), questions=(sure,))
+    make_pairs(workspace, draft, actor="test")
+    for pair in study_view(workspace, draft).pairs:
+        if pair.kind == "training":
+            set_truth(workspace, pair.id, {"ctr": "counterfactual"}, actor="test")
+    careless = SimulatedReader("", 0.55, 0.55, cannot=0.3, lapse=0.3)
+    copy = rehearse(workspace, draft, [careless] * 3, ASSUMED, actor="test")
+    with workspace.session() as session:
+        readers = session.scalars(sa.select(StudyReader).where(StudyReader.study_id == copy)).all()
+        stands = [practice(session, reader, reader.study) for reader in readers]
+        assert all(stand.passed and stand.right == stand.asked for stand in stands)
+        assert any(stand.first < stand.asked for stand in stands), "the first attempt is kept"
+    decoded = results(workspace, copy).decoded
+    assert set(decoded["purpose"]) == {"reading"} and decoded["status"].isin(["missing", "cannot"]).any()
 
 
 def test_what_cannot_be_rehearsed_is_refused(workspace: Workspace, study: int) -> None:
