@@ -19,6 +19,8 @@ from services.study_views import StudyRefused, study_view
 from services.workspace import Workspace
 
 Shown = Literal["pair", "single"]
+# The stream of the intervals, after the study's seed.
+SEED = 0xACC
 
 
 def accuracy(
@@ -30,7 +32,7 @@ def accuracy(
     where the study asked for it. Raises ResultsSealed or StudyRefused while the study is read.
     """
     table = scored_readings(workspace, study_id, viewer, shown)
-    return accuracy_table(table, np.random.default_rng([study_id, 0xACC]), by=by)
+    return accuracy_table(table, np.random.default_rng([study_view(workspace, study_id).seed, SEED]), by=by)
 
 
 def scored_readings(workspace: Workspace, study_id: int, viewer: int | str, shown: Shown = "pair") -> pd.DataFrame:

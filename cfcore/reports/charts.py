@@ -76,7 +76,7 @@ def difference_forest(table: pd.DataFrame) -> go.Figure:
     for j, (arm, name) in enumerate(arms):
         rows = [(i, label, cells[finding, arm]) for i, (finding, label) in enumerate(findings)]
         known = [(i, label, row) for i, label, row in rows if number(row["difference"]) is not None]
-        _points(
+        interval_points(
             figure, direction_name(name), j,
             [(row, "difference", i + (j - (len(arms) - 1) / 2) * step,
               f"{label}, {direction_name(name)}: {with_spread(row, 'difference', share=True)}, "
@@ -103,7 +103,9 @@ def _difference_axis(figure: go.Figure, title: str) -> None:
         )
 
 
-def _points(figure: go.Figure, name: str, j: int, rows: Sequence[tuple[Mapping[Any, Any], str, float, str]]) -> None:
+def interval_points(
+    figure: go.Figure, name: str, j: int, rows: Sequence[tuple[Mapping[Any, Any], str, float, str]]
+) -> None:
     """One trace of estimates with their intervals: (row, column, height, text) each."""
     x, y, below, above, text = [], [], [], [], []
     for row, column, height, words in rows:
@@ -183,7 +185,7 @@ def comparison_forest(table: pd.DataFrame, column: str = "difference") -> go.Fig
     figure = go.Figure()
     rows = [row for row in table.to_dict("records") if number(row[column]) is not None]
     one = len({row["label"] for row in rows}) == 1
-    _points(figure, "", 0, [(row, column, i, _contrast(row, column)) for i, row in enumerate(rows)])
+    interval_points(figure, "", 0, [(row, column, i, _contrast(row, column)) for i, row in enumerate(rows)])
     figure.update_traces(showlegend=False)
     for i, row in enumerate(rows):
         figure.add_annotation(

@@ -156,7 +156,7 @@ def claim(protocol: Protocol, facts: StudyFacts, line: Headline) -> list[Item]:
         35: "; ".join(f"{step} {n}" for step, n in facts.flow)
         or f"{counted(line.pairs, 'pair')} of {counted(line.patients, 'patient')}",
         37: "Results, Findings and Agreement",
-        38: "Results, Reference" if facts.reference else "",
+        38: "Results, Accuracy" if facts.reference else "",
         39: "Pairs whose class did not flip are kept and named; Cases",
         40: "Limitations",
         42: "protocol.json in the export, with its digest",

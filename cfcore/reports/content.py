@@ -75,7 +75,8 @@ class ReportContent:
     true_findings: (finding, arm) -> in which share of pairs it truly appears (`services.result_truth.Truth`). tables:
     every table of the study, for tests, controls and figures; facts: what methods text and checklists are written
     from; decoded: the readings, for the figure of times; flow_svg: the flow diagram (our own markup, trusted);
-    kept_back: failed reconstructions and what else the gate left out, the first of them.
+    kept_back: failed reconstructions and what else the gate left out, the first of them. outside: the chair's decisions
+    and the readers' scores, by the file name of the table (`services.report.outside`).
     """
 
     protocol: Protocol
@@ -101,3 +102,4 @@ class ReportContent:
     decoded: pd.DataFrame | None = None
     flow_svg: str = ""
     kept_back: Sequence[KeptBack] = ()
+    outside: Mapping[str, pd.DataFrame] = field(default_factory=dict)

@@ -33,6 +33,7 @@ from cfcore.reports.interactive import NO_SCRIPTS, Figure, scripts
 from cfcore.reports.markup import safe_html
 from cfcore.reports.methods import methods_text
 from cfcore.reports.numbers import decimal, number, percent
+from cfcore.reports.outside import accuracy_block, adjudication_block, outside_figures
 from cfcore.reports.svg import forest_svg
 from cfcore.study.protocol import Protocol
 from cfcore.study.resampling import RESAMPLES
@@ -148,7 +149,8 @@ def report_figures(content: ReportContent) -> list[Figure]:
     """The figures of the report, in their order; none without `content.tables`."""
     if content.tables is None:
         return []
-    return sections.study_figures(_for_people(content.protocol), content.tables, content.decoded)
+    drawn = sections.study_figures(_for_people(content.protocol), content.tables, content.decoded)
+    return [*drawn, *outside_figures(content.outside)]
 
 
 def _for_people(protocol: Protocol) -> Protocol:
@@ -215,6 +217,8 @@ def _render(content: ReportContent, pictures: _Pictures, interactive: bool = Fal
         script=script,
         **_tests(content),
         **_text(content),
+        adjudication=adjudication_block(content.protocol, content.outside),
+        accuracy=accuracy_block(content.protocol, content.outside),
         notes={name: collected.items() for name, collected in notes.items()} | late,
         limitations=[*content.limitations, *LIMITATIONS],
         resamples=RESAMPLES,

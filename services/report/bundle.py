@@ -25,7 +25,6 @@ from services.notebook import list_entries
 from services.notebook import picture as entry_picture
 from services.report.content import report_content
 from services.report.manifest import manifest
-from services.report.outside import outside_tables
 from services.report.pdf import NoPdf, to_pdf
 from services.report.sr import REMEDY, can_write, case_files
 from services.result_truth import truth_csv
@@ -66,13 +65,11 @@ def study_files(
     progress(0.0, "gathering cases")
     content = report_content(workspace, found)
     figures = report_figures(content)
-    files = data_files(found)
+    files = data_files(found, content.outside)
     progress(0.2, "drawing figures")
     files |= {f"figures/{figure.key}.svg": _svg(figure) for figure in figures}
     if truth := truth_csv(workspace, found):
         files["tables/true-factors.csv"] = truth.encode()
-    outside = outside_tables(workspace, found)
-    files |= {f"tables/{name}.csv": to_csv(table).encode() for name, table in outside.items()}
     progress(0.3, "writing the report")
     files["report.html"] = study_report(content, max_bytes=MAX_BYTES, interactive=True).encode()
     progress(0.45, "printing the report")
@@ -96,10 +93,11 @@ def study_files(
     return files, notes
 
 
-def data_files(found: StudyResults) -> dict[str, bytes]:
-    """Everything but the report itself, its figures and its pictures: tables, readings, syntax, protocol."""
+def data_files(found: StudyResults, outside: Mapping[str, pd.DataFrame]) -> dict[str, bytes]:
+    """Everything but the report itself, its figures and its pictures: tables, readings, syntax, protocol. outside: the
+    tables that rest on more than the readings, by file name."""
     protocol = found.study.protocol
-    tables = named_tables(found)
+    tables = {**named_tables(found), **outside}
     files = {
         "readings-long.csv": long_csv(found),
         "codebook.csv": codebook_long(protocol),

@@ -9,6 +9,7 @@ from services.notebook import export_entries
 from services.pairs import pair_units
 from services.pictures import thumbnail_png
 from services.report.facts import study_facts
+from services.report.outside import outside_tables
 from services.result_truth import truth_for_report
 from services.results import Case, StudyResults
 from services.study_design.documents import exclusion_units, exclusions, flow_diagram
@@ -48,6 +49,7 @@ def report_content(workspace: Workspace, found: StudyResults, *, pictures: bool 
         decoded=found.decoded,
         flow_svg=flow_diagram(workspace, study.id),
         kept_back=_kept_back(workspace, study.id) if pictures else (),
+        outside=outside_tables(workspace, found),
     )
 
 
