@@ -100,9 +100,9 @@ def recent_runs(runs: list[RunView]) -> None:
     for run in runs:
         when = day(run.finished_at) if run.finished_at else ago(run.created_at)
         chip = layout.Safe(layout.chip_of(run.state, RUN_CHIPS.get(run.state, "draft")))
-        best = ", ".join(direction_name(direction.name) for direction in run.directions[:3])
-        rows.append((run.name, chip, f"best: {best}" if best else "–", when))
-    layout.table(["Run", "State", "Found", "When"], rows)
+        best = layout.Safe(", ".join(layout.unbroken(direction_name(d.name)) for d in run.directions[:3]) or "–")
+        rows.append((run.name, chip, best, layout.unbroken(when)))
+    layout.table(["Run", "State", "Best directions", "When"], rows)
 
 
 home()

@@ -67,13 +67,9 @@ def _name(model: ModelView) -> str:
     return layout.Safe(f"<b>{escape(model.name)}</b> {program}")
 
 
-def _unbroken(text: str) -> str:
-    return layout.Safe(f"<nobr>{escape(text)}</nobr>")
-
-
 def _phrases(text: str) -> str:
     """Broken between its parts only."""
-    return layout.Safe(", ".join(_unbroken(part) for part in text.split(", ")))
+    return layout.Safe(", ".join(layout.unbroken(part) for part in text.split(", ")))
 
 
 def _classifier_row(model: ModelView) -> tuple[str, ...]:
@@ -83,9 +79,9 @@ def _classifier_row(model: ModelView) -> tuple[str, ...]:
         ", ".join(card.get("class_names", [])),
         _phrases(auc_text(card.get("test", {}))),
         trained_on(card),
-        _unbroken(input_text(card)),
-        _unbroken(layout.short_digest(model.sha256)),
-        _unbroken(day(model.created_at)),
+        layout.unbroken(input_text(card)),
+        layout.unbroken(layout.short_digest(model.sha256)),
+        layout.unbroken(day(model.created_at)),
     )
 
 
@@ -97,8 +93,8 @@ def _generator_row(model: ModelView, by_id: dict[int, ModelView]) -> tuple[str, 
         classifier.name if classifier else "–",
         _phrases(reconstruction_text(model.card.get("test", {}))),
         trained_on(model.card),
-        _unbroken(layout.short_digest(model.sha256)),
-        _unbroken(day(model.created_at)),
+        layout.unbroken(layout.short_digest(model.sha256)),
+        layout.unbroken(day(model.created_at)),
     )
 
 

@@ -10,6 +10,7 @@ import streamlit as st
 
 from cfcore.rendering import Rendering
 from cfcore.reports.factors import sentence
+from cfcore.wording import counted
 from pages.parts import layout
 from pages.parts.who import workspace
 from services.explore import ImageChoice, OpenEngine, image_choices, thumbnail
@@ -49,7 +50,7 @@ def choose_image(run: RunView, opened: OpenEngine) -> tuple[int | None, tuple[in
     )
     limit = st.session_state.setdefault(f"limit-{run.id}", STEP)
     found = image_choices(workspace(), run.id, split or None, None if predicted == ANY else predicted, limit)
-    st.caption(f"{run.dataset}, {found.total} images")
+    st.caption(f"{run.dataset}, {counted(found.total, 'image')}")
     ids = [image.id for image in found.images]
     asked = st.query_params.get("image", "")
     chosen = int(asked) if asked.isdigit() else None

@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from cfcore.wording import direction_name
 from components.explorer import explorer
 from pages.parts import layout
 from pages.parts.explore_choices import Choice, about, truths
@@ -143,9 +144,14 @@ def all_moves(start: dict[str, Any]) -> Moves:
 
 
 def title_of(start: dict[str, Any], opened: OpenEngine) -> str:
-    """ "v3 +, degree +4.5", with the other directions of a mix."""
-    one = f"{start['direction'] or opened.engine.title}, degree {start['degree']:+g}"
-    return "; ".join([one, *(f"{name}, {degree:+g}" for name, degree in start["moves"].items() if degree)])
+    """ "v3 −, degree +4.5", with the other directions of a mix."""
+    one = f"{direction_name(start['direction'] or opened.engine.title)}, degree {_signed(start['degree'])}"
+    others = (f"{direction_name(name)}, {_signed(degree)}" for name, degree in start["moves"].items() if degree)
+    return "; ".join([one, *others])
+
+
+def _signed(degree: float) -> str:
+    return f"{degree:+g}".replace("-", "−")
 
 
 def keep_button(choice: Choice, opened: OpenEngine) -> None:

@@ -14,7 +14,7 @@ _STYLE = """
 <style>
 .cf table.heat { border-collapse: separate; border-spacing: 3px; font-size: 0.95rem; }
 .cf table.heat th { font-weight: 600; color: #465062; text-align: left; padding: 0.3rem 0.6rem; }
-.cf table.heat th .n { display: block; font-weight: 400; font-size: 0.8rem; color: #5b6577; }
+.cf table.heat th .n { display: block; font-weight: 400; font-size: 0.8rem; color: #5b6577; white-space: pre-line; }
 .cf table.heat th[scope=row] { font-weight: 400; color: #1b2230; padding: 0 1.25rem 0 0; max-width: 17rem; }
 .cf table.heat th[scope=row].main { font-weight: 600; }
 .cf table.heat td { min-width: 8.2rem; height: 3.1rem; text-align: center; border-radius: 6px; padding: 0.25rem;
@@ -39,7 +39,7 @@ def heat_table(
     """An HTML table.
 
     Args:
-        rows, columns: (key, label). heads: column key -> the small line below its label.
+        rows, columns: (key, label). heads: column key -> the small lines below its label.
         main: keys of rows in bold.
         cell: (row, column) -> "share", "share_low", "share_high", and where known "majority", "ac1", "title"; None
             where there is nothing. "share_note": why there is no interval, or what it rests on; said below the table.

@@ -24,6 +24,7 @@ __all__ = [
     "short_digest",
     "table",
     "table_html",
+    "unbroken",
 ]
 
 # Columns from which on a table is set more tightly.
@@ -136,6 +137,11 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], numbers: Iterab
 
 class Safe(str):
     """A string that is HTML already."""
+
+
+def unbroken(text: str) -> str:
+    """HTML that keeps `text` on one line in a cell."""
+    return Safe(f"<nobr>{escape(text)}</nobr>")
 
 
 def short_digest(digest: str | None) -> str:

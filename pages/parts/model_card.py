@@ -81,8 +81,8 @@ def input_text(card: Mapping[str, Any]) -> str:
 
 def trained_on(card: Mapping[str, Any]) -> str:
     """The data set of the training; a classifier from elsewhere does not tell."""
-    if "dataset" in card:
-        return str(card["dataset"])
+    if told := str(card.get("dataset", "")):
+        return told[0].upper() + told[1:]
     return "unknown (brought from elsewhere)" if card.get("origin") else "–"
 
 
@@ -137,8 +137,7 @@ def card_panel(model: ModelView, classifier: str | None) -> None:
         layout.html(f"What held it on this server when it was added:<ul>{held}</ul>")
     for remark in card.get("remarks", []):
         st.info(remark)
-    rows = [(layout.Safe(f"<nobr>{escape(what)}</nobr>"), _wrapped(what, value)) for what, value in
-            facts(model, classifier)]  # fmt: skip
+    rows = [(layout.unbroken(what), _wrapped(what, value)) for what, value in facts(model, classifier)]
     layout.table(["About", ""], rows)
     with st.expander("The whole card (JSON): settings, versions, every figure"):
         st.json(card, expanded=1)

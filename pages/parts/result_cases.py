@@ -65,4 +65,7 @@ def answers(found: StudyResults, case: Case) -> None:
     if any(reading.comment for reading in case.readings):
         rows.append(("Comment", *(reading.comment for reading in case.readings)))
     layout.table(["", *readers], rows)
-    st.caption("Decoded: “appears” = in the counterfactual and not in the original. Pictures are 8-bit previews.")
+    st.caption(
+        "Decoded: “appears” = in the counterfactual and not in the original, “–” = on neither side. Pictures are 8-bit "
+        "previews."
+    )

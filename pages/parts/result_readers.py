@@ -8,7 +8,7 @@ from cfcore.reports.charts import reader_pairs_heat
 from cfcore.reports.figures import time_per_case
 from cfcore.reports.numbers import number, percent
 from cfcore.reports.sections import blinding_rows, check_rows, control_rows
-from cfcore.wording import duration
+from cfcore.wording import counted, duration
 from pages.parts import layout
 from pages.parts.heat import heat_table
 from pages.parts.result_tables import arms_of, cells_by, findings_of, records
@@ -117,7 +117,7 @@ def by_reader(found: StudyResults) -> None:
     readers = [(label, label) for label in dict.fromkeys(found.readers["reader"])]
     cases: dict[str, int] = dict(own.groupby("reader")["readings"].max()) if len(own) else {}
     names = {
-        label: f"{cases.get(label, 0)} cases" + (", simulated" if views[label].simulated else "")
+        label: counted(cases.get(label, 0), "case") + (", simulated" if views[label].simulated else "")
         for label, _ in readers
     }
     layout.html(heat_table(findings_of(found), readers, names, main, lambda f, r: cells.get((f, r))))

@@ -114,7 +114,7 @@ def grouped(found: StudyResults) -> tuple[pd.DataFrame, list[tuple[str, str]], d
             for arm, _ in arms_of(found)
             if (own := [pair for pair in found.study.pairs if pair.arm == arm])
         }
-        return table, arms_of(found), {arm: f"{n}, {flips.get(arm, '')}" for arm, n in counts(table).items()}
+        return table, arms_of(found), {arm: f"{n}\n{flips.get(arm, '')}" for arm, n in counts(table).items()}
     words = {"true": "flipped", "false": "did not flip"} if by == "flipped" else {}
     table, groups = findings_by_group(found, by)
     columns = [(group.key, words.get(group.key.casefold(), group.name)) for group in groups]
@@ -153,7 +153,7 @@ def all_numbers(table: pd.DataFrame) -> None:
         rows.append(
             (
                 record["label"],
-                layout.Safe(f"<nobr>{layout.escape(record['arm_name'])}</nobr>"),
+                layout.unbroken(record["arm_name"]),
                 str(record["readings"]),
                 str(record["cannot"]),
                 _stacked(record, "prevalence_original", share=True),

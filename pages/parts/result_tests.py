@@ -80,8 +80,8 @@ def exploratory(found: StudyResults) -> None:
         rows = [
             (
                 *(() if wanted else (row["label"],)),
-                layout.Safe(f"<nobr>{layout.escape(row['contrast'])}</nobr>"),
-                layout.Safe(f"<nobr>{layout.escape(row['values'])}</nobr>"),
+                layout.unbroken(row["contrast"]),
+                layout.unbroken(row["values"]),
                 _two(row["difference"], row["interval"]),
                 _two(*row["odds"].rstrip(")").partition(" (")[::2]),
                 f"{row['patients']} / {row['readings']}",

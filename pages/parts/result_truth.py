@@ -8,7 +8,7 @@ import streamlit as st
 
 from cfcore.reports.factors import LEGEND, WHY, in_unit, rows, sentences_html, table_html
 from cfcore.reports.numbers import decimal, percent
-from cfcore.wording import direction_name
+from cfcore.wording import counted, direction_name
 from pages.parts import layout
 from pages.parts.heat import heat_table
 from pages.parts.run_state import controls
@@ -149,10 +149,14 @@ def finding_table(found: StudyResults, truth: Truth) -> None:
     cells = {}
     for (finding, arm), cell in (truth.findings or {}).items():
         readers = percent(seen.get((finding, arm), {}).get("share"))
-        title = f"{findings.get(finding, finding)}, {arms.get(arm, arm)}: truly appears in {percent(cell['share'])} of "
-        cells[finding, arm] = cell | {"title": f"{title}{cell['n']} pairs, readers saw it in {readers} of readings"}
+        title = (
+            f"{findings.get(finding, finding)}, {arms.get(arm, arm)}: truly appears in {percent(cell['share'])} of "
+            f"{counted(cell['n'], 'pair')}, readers saw it in {readers} of readings"
+        )
+        cells[finding, arm] = cell | {"title": title}
     known = {finding for finding, _ in cells}
-    heads = {arm: f"{max(c['n'] for (_, a), c in cells.items() if a == arm)} pairs" for arm in {a for _, a in cells}}
+    most = {arm: max(c["n"] for (_, a), c in cells.items() if a == arm) for arm in {a for _, a in cells}}
+    heads = {arm: counted(n, "pair") for arm, n in most.items()}
     main = [f.key for f in found.study.protocol.findings if f.kind == "main"]
     st.subheader("Finding truly appears in the counterfactual", anchor=False)
     listed = [(key, label) for key, label in findings.items() if key in known]

@@ -9,6 +9,7 @@ import pandas as pd
 import plotly.express as px
 import streamlit as st
 
+from cfcore.reports.colours import ARM_COLOURS
 from cfcore.wording import counted, direction_name, duration
 from pages.parts import layout
 from pages.parts.result_truth import measured, run_truth
@@ -202,7 +203,10 @@ def trained(view: RunView) -> None:
 def loss_chart(frame: pd.DataFrame, run_id: int) -> None:
     names = [name for name in frame.columns if name not in ("iteration", "seconds")]
     long = frame.melt("iteration", names, var_name="loss", value_name="value")
-    figure = px.line(long, x="iteration", y="value", color="loss", log_y=bool((long["value"] > 0).all()))
+    figure = px.line(
+        long, x="iteration", y="value", color="loss", log_y=bool((long["value"] > 0).all()),
+        color_discrete_sequence=ARM_COLOURS,
+    )  # fmt: skip
     figure.update_layout(
         height=360,
         margin={"l": 10, "r": 10, "t": 8, "b": 8},

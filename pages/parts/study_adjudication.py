@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import streamlit as st
 
-from cfcore.wording import counted, direction_name
+from cfcore.wording import counted
 from pages.parts import layout
+from pages.parts.study_arms import arm_names
 from pages.parts.who import account_may, actor, workspace
 from services.adjudication import adjudicated_decisions, prepare, state
 from services.study_views import StudyRefused, StudyView
+
+PLACES = {
+    "original": "original only",
+    "counterfactual": "counterfactual only",
+    "both": "both",
+    "neither": "neither",
+    "cannot": "cannot assess",
+}
 
 
 def adjudication_section(view: StudyView) -> None:
@@ -47,17 +56,17 @@ def chair_link(study_id: int) -> None:
 
 def decisions(view: StudyView) -> None:
     """Every decision beside the readers' answers."""
-    arms = {arm.key: arm.name for arm in view.protocol.arms}
+    arms = arm_names(view)
     number = {pair.id: f"C{i:02d}" for i, pair in enumerate(view.pairs, 1)}
     arm_of = {pair.id: arms.get(pair.arm, pair.arm) for pair in view.pairs}
     labels = {finding.key: finding.label for finding in view.protocol.findings}
     rows = [
         (
             number[one.pair_id],
-            direction_name(arm_of[one.pair_id]),
+            arm_of[one.pair_id],
             labels.get(one.finding, one.finding),
-            ", ".join(f"{n} × {place}" for place, n in sorted(one.votes.items(), key=lambda v: -v[1])),
-            one.place,
+            ", ".join(f"{n} × {PLACES[place]}" for place, n in sorted(one.votes.items(), key=lambda v: -v[1])),
+            PLACES.get(one.place, one.place),
             one.reason,
         )
         for one in adjudicated_decisions(workspace(), view.id)

@@ -21,6 +21,12 @@ def is_simple(arm: Arm) -> bool:
     return replace(arm, key="", name="") == Arm("", "")
 
 
+def arm_names(view: StudyView) -> dict[str, str]:
+    """Key -> name, as people read it, of every arm, control and training."""
+    names = {arm.key: direction_name(arm.name) for arm in view.protocol.arms}
+    return names | {control.kind: control.name for control in view.protocol.controls} | {"training": "Training"}
+
+
 def further_arms(view: StudyView, run: RunView) -> tuple[Arm, ...]:
     """The arms with settings of their own that stay, and a folded form that crosses directions, degrees and renderings
     into new ones."""
@@ -36,7 +42,7 @@ def further_arms(view: StudyView, run: RunView) -> tuple[Arm, ...]:
             key=f"further-{view.id}-{hash(tuple(own))}",
             placeholder="None yet",
         )
-        st.caption("Every combination of what you choose below becomes an arm, e.g. 2 directions x 3 degrees = 6 arms.")
+        st.caption("Every combination of what you choose below becomes an arm, e.g. 2 directions × 3 degrees = 6 arms.")
         _builder(view, run)
     return tuple(arm for arm in own if arm.key in kept)
 

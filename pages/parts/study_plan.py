@@ -70,7 +70,9 @@ def plan_form(view: StudyView, plan: AnalysisPlan) -> None:
         known += [member for member in plan.family if member not in known]
         family = st.multiselect(
             "Holm family: every confirmatory hypothesis", known, default=[m for m in plan.family if m in known],
-            format_func=lambda m: f"{findings.get(m.finding, m.finding)}: {' - '.join(arms.get(a, a) for a in m.arms)}",
+            format_func=lambda m: (
+                f"{findings.get(m.finding, m.finding)}: {' against '.join(arms.get(a, a) for a in m.arms)}"
+            ),
             key=f"plan-family-{view.id}",
         )  # fmt: skip
         with st.container(horizontal=True):

@@ -10,6 +10,7 @@ import streamlit as st
 from cfcore.reports.numbers import decimal
 from cfcore.wording import counted
 from pages.parts import layout
+from pages.parts.study_arms import arm_names
 from pages.parts.who import account_may, actor, workspace
 from services.reader_scores import Shown, accuracy, real_or_generated
 from services.reference_answers import (
@@ -141,20 +142,28 @@ def scores(view: StudyView) -> None:
     except StudyRefused as error:
         st.caption(str(error))
         return
+    names = {finding.key: finding.label for finding in view.protocol.findings} if by == "finding" else arm_names(view)
     rows = [
-        (str(row[by]), str(row["readings"]), *(_cell(row, name) for name in ("sensitivity", "specificity", "auc")))
+        (
+            names.get(row[by], row[by]),
+            str(row["readings"]),
+            *(_cell(row, name) for name in ("sensitivity", "specificity", "auc")),
+        )
         for row in table.to_dict("records")
     ]
     if any(row[1] != "0" for row in rows):
-        layout.table([str(by).capitalize(), "n", "Sensitivity", "Specificity", "Area under the curve"], rows, [1])
+        layout.table(
+            [str(by).capitalize(), "Readings", "Sensitivity", "Specificity", "Area under the curve"], rows, [1]
+        )
     else:
         st.caption("No reading is about an image with a reference answer yet.")
     if len(told):
         st.markdown("**Real or generated**")
+        asked = {question.key: question.text for question in view.protocol.questions}
         lines = [
             (
                 str(r["reader"]),
-                str(r["question"]),
+                asked.get(r["question"], r["question"]),
                 f"{r['correct']} of {r['n']}",
                 _estimate(r, "d_prime", "low", "high"),
             )

@@ -13,6 +13,7 @@ from cfcore.study.decode import ANSWERS
 from cfcore.study.simulated import SimulatedReader
 from cfcore.wording import counted, direction_name
 from pages.parts import layout
+from pages.parts.study_arms import arm_names
 from pages.parts.who import actor, ago, workspace
 from services.rehearsal_readers import Assumed, RehearsalView, recovered, rehearsals, rehearse, remove_rehearsal
 from services.study_views import StudyRefused, StudyView
@@ -81,7 +82,7 @@ def rehearsal_section(view: StudyView) -> None:
     if asked:
         run(view, table, Assumed(prevalence, {arm: appears[arm] for arm in arms}, known), seed)
     for one in rehearsals(workspace(), view.id):
-        shown(one)
+        shown(view, one)
 
 
 def readers_of(table: pd.DataFrame) -> list[SimulatedReader]:
@@ -111,7 +112,7 @@ def run(view: StudyView, table: pd.DataFrame, assumed: Assumed, seed: int) -> No
     st.rerun()
 
 
-def shown(one: RehearsalView) -> None:
+def shown(view: StudyView, one: RehearsalView) -> None:
     """One rehearsal: put in and found, and its end."""
     title = f"Rehearsal with {counted(len(one.readers), 'reader')}, seed {one.seed}, {ago(one.created_at)}"
     with st.expander(title, expanded=True):
@@ -122,7 +123,7 @@ def shown(one: RehearsalView) -> None:
             f"**{inside} of {len(judged)}** claims lie in the 95 % interval of what was found; about one of twenty "
             "falls outside by chance."
         )
-        recovery(table)
+        recovery(view, table)
         with st.container(horizontal=True):
             st.page_link("pages/results.py", label="Its results", query_params={"study": str(one.study_id)})
             if st.button("Remove this rehearsal", key=f"remove-{one.study_id}", icon=":material/delete:"):
@@ -132,11 +133,13 @@ def shown(one: RehearsalView) -> None:
             st.json([dataclasses.asdict(reader) for reader in one.readers], expanded=False)
 
 
-def recovery(table: pd.DataFrame) -> None:
+def recovery(view: StudyView, table: pd.DataFrame) -> None:
     """Put in and found, one row a claim."""
+    arms, labels = arm_names(view), {finding.key: finding.label for finding in view.protocol.findings}
     rows = []
     for row in table.to_dict("records"):
-        about = row["reader"] or f"{direction_name(row['arm'])}, {row['finding']}"
+        arm, finding = row["arm"], row["finding"]
+        about = row["reader"] or f"{arms.get(arm, arm)}, {labels.get(finding, finding)}"
         known = pd.notna(row["low"]) and pd.notna(row["inside"])
         span = f"{decimal(row['low'])} to {decimal(row['high'])}" if known else row["note"]
         mark = "–" if not known else "inside" if row["inside"] else "outside"

@@ -6,8 +6,9 @@ import streamlit as st
 
 from cfcore.study.design.balance import Balance
 from cfcore.study.design.choices import Cases, Design, Order, Repeats
-from cfcore.wording import counted, direction_name
+from cfcore.wording import counted
 from pages.parts import layout
+from pages.parts.study_arms import arm_names
 from pages.parts.who import actor, workspace
 from services.studies import StudyRefused, StudyView, update_draft
 from services.study_design.planning import exposure_line, plan_balance
@@ -39,7 +40,7 @@ def schedule_section(view: StudyView) -> None:
     balance_table(view, table)
     with st.expander("Every planned case, reader by reader", icon=":material/list:"):
         slot = st.selectbox("Reader", sorted({case.slot for case in cases}), format_func=lambda n: f"R{n}", width=160)
-        names = _names(view)
+        names = arm_names(view)
         layout.table(
             ["Place", "Pair", "Arm", "Shown as", "Original on"],
             [
@@ -51,7 +52,7 @@ def schedule_section(view: StudyView) -> None:
 
 
 def balance_table(view: StudyView, table: Balance) -> None:
-    names = _names(view)
+    names = arm_names(view)
     rows = [
         (
             names.get(row.arm, row.arm),
@@ -66,7 +67,7 @@ def balance_table(view: StudyView, table: Balance) -> None:
         for row in table.arms
     ]
     columns = [
-        "Arm", "Pairs", "Original on A / B", "Largest A - B of a reader", "Read in first / middle / last third",
+        "Arm", "Pairs", "Original on A / B", "Largest A − B of a reader", "Read in first / middle / last third",
         "Mean place, 0 to 1", "Repeats", "Guesses",
     ]  # fmt: skip
     layout.table(columns, rows, numbers=range(1, 8))
@@ -124,11 +125,6 @@ def schedule_form(view: StudyView) -> None:
             layout.html("<ul class=problems>" + "".join(f"<li>{layout.escape(p)}</li>" for p in problems) + "</ul>")
         else:
             st.rerun()
-
-
-def _names(view: StudyView) -> dict[str, str]:
-    names = {arm.key: direction_name(arm.name) for arm in view.protocol.arms}
-    return names | {control.kind: control.name for control in view.protocol.controls} | {"training": "Training"}
 
 
 def _span(numbers: tuple[int, int]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
+from cfcore.reports.colours import ARM_COLOURS, MARKERS
 from cfcore.study.sample_size import TARGETS, Expected
 from cfcore.wording import counted
 from pages.parts import layout
@@ -47,19 +48,21 @@ def shown(found: dict[str, Any]) -> None:
     """The plot with the wanted width as a line, and the smallest study per number of readers."""
     width, name = found["settings"]["width"], TARGETS[found["settings"]["target"]]
     figure = go.Figure()
-    for readers in dict.fromkeys(row["readers"] for row in found["rows"]):
+    for number, readers in enumerate(dict.fromkeys(row["readers"] for row in found["rows"])):
         line = [row for row in found["rows"] if row["readers"] == readers and row["width_80"] is not None]
         figure.add_scatter(
             x=[row["cases"] for row in line],
             y=[row["width_80"] for row in line],
             mode="lines+markers",
             name=counted(readers, "reader"),
+            line_color=ARM_COLOURS[number % len(ARM_COLOURS)],
+            marker={"symbol": MARKERS[number % len(MARKERS)], "size": 7},
             hovertemplate="%{x} cases: %{y:.2f}",
         )
     figure.add_hline(y=width, line_dash="dash", line_color="#5b6577", annotation_text=f"wanted: {width:g}")
     figure.update_layout(
         height=340, margin={"l": 10, "r": 10, "t": 10, "b": 10}, yaxis_rangemode="tozero",
-        xaxis_title="cases (patients)", yaxis_title="width that 80 % of the studies keep",
+        xaxis_title="Cases (patients)", yaxis_title="Width that 80 % of the studies keep",
     )  # fmt: skip
     figure.update_xaxes(type="log", tickvals=[10, 20, 30, 50, 100, 200, 300])
     st.plotly_chart(

@@ -51,11 +51,11 @@ def test_the_address_chooses_and_the_view_is_kept(
     next(button for button in page.button if button.label == "Keep").click().run()
     assert not page.exception
     entry = list_entries(workspace)[0]
-    assert (entry.title, entry.note, entry.page) == ("down, degree -14", "nothing yet", "explore")
+    assert (entry.title, entry.note, entry.page) == ("down, degree −14", "nothing yet", "explore")
     assert entry.query["direction"] == "down" and entry.query["degree"] == "-14.0" and entry.query["run"] == str(run_id)
     kept = np.asarray(Pillow.open(io.BytesIO(picture(workspace, entry.id) or b"")).convert("L"))
     assert kept[:, : kept.shape[1] // 4].mean() < 80 < 160 < kept[:, kept.shape[1] // 3 : kept.shape[1] // 2].mean()
-    assert "down, degree -14" in text_of(page)
+    assert "down, degree −14" in text_of(page)
 
 
 @pytest.mark.parametrize(

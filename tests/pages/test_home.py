@@ -32,4 +32,4 @@ def test_a_study_that_is_being_read_comes_first(workspace: Workspace, monkeypatc
     assert "demo workspace" in said
     assert "0 of 12 readings so far" in said
     assert "60" in said and "images in 1 data set" in said
-    assert "Toy run" in said and "best: v1 +, v2 +, v7 −" in said
+    assert "Toy run" in said and "<nobr>v1 +</nobr>, <nobr>v2 +</nobr>, <nobr>v7 −</nobr>" in said
