@@ -135,7 +135,7 @@ def check_tools(page: Page, server: Server) -> None:
     drawn(page)
     row = page.locator(".row.here")
     expect(row.locator("output")).to_have_text("+4.0")
-    expect(page.locator("aside .note")).to_contain_text(re.compile(r"2 directions together: p\(Bright\) \d+ %"))
+    expect(page.locator("aside .note")).to_contain_text(re.compile(r"2 directions together: probability of Bright \d+ %"))
     alone, without = (int(text.strip(" %<>")) for text in row.locator(".effect").all_inner_texts())
     assert alone < 50 <= without
     expect(page.locator("figcaption .chip:visible")).to_have_count(0)

@@ -43,7 +43,7 @@ function drawCurve(host, { frames, low, high, degree, target, complete }, pick) 
     const value = low + ((high - low) * i) / 8;
     root.append(svg("text", { x: x(value), y: height - 6, class: "middle" }, value ? words(value, Number.isInteger(value) ? 0 : 2) : "0"));
   }
-  root.append(svg("text", { x: left + 4, y: top + 12, class: "title" }, `p(${target})`));
+  root.append(svg("text", { x: left + 4, y: top + 12, class: "title" }, `Probability of ${target}`));
   root.append(svg("polyline", { points: frames.map((f) => `${x(f.degree).toFixed(1)},${y(f.probability).toFixed(1)}`).join(" "), class: "line" }));
   if (flip !== null) {
     const nearEnd = x(flip) > width - 120;

@@ -66,7 +66,7 @@ function makeDesk(app) {
     tell();
     const active = Object.values(app.moves).filter(Boolean).length;
     total.hidden = !app.mixing;
-    total.textContent = active > 1 ? `${active} directions together: p(${app.data.target}) ${app.effects ? percent(app.effects.probability) : "…"}` : "Give two or more directions a degree.";
+    total.textContent = active > 1 ? `${active} directions together: probability of ${app.data.target} ${app.effects ? percent(app.effects.probability) : "…"}` : "Give two or more directions a degree.";
   }
 
   /** What is known of the direction that is steered. */
