@@ -16,15 +16,18 @@ from starlette.routing import BaseRoute, Route
 from services import accounts
 from services.accounts import COOKIE, SESSION_LENGTH, AccountError, TooManyAttempts
 
+from .wording import language, refused, texts
+
 _templates = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, trim_blocks=True
 )
 _POLICY = "default-src 'none'; style-src 'self' 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'"
 
 
-def page(name: str, status: int = 200, **values: object) -> HTMLResponse:
-    """A template, filled in; nobody keeps it and no script runs in it."""
-    html = _templates.get_template(name).render(minimum=accounts.MINIMUM_PASSWORD, **values)
+def page(name: str, status: int, spoken: str, **values: object) -> HTMLResponse:
+    """A template, filled in in the language `spoken`; nobody keeps it and no script runs in it."""
+    common = {"t": texts()[spoken], "language": spoken, "languages": texts()}
+    html = _templates.get_template(name).render(minimum=accounts.MINIMUM_PASSWORD, **common, **values)
     return HTMLResponse(html, status, {"Cache-Control": "no-store", "Content-Security-Policy": _POLICY})
 
 
@@ -70,9 +73,13 @@ def _home(role: str) -> str:
     return "/read" if role == "reader" else "/"
 
 
-def _form(request: Request, status: int = 200, **values: object) -> HTMLResponse:
+def _form(
+    request: Request, status: int = 200, error: AccountError | None = None, lang: str = "", **values: object
+) -> HTMLResponse:
     demo = accounts.is_demo(request.scope["workspace"]) and _at_home(request)
-    return page("sign_in.html", status, demo=demo, **values)
+    spoken = language(request, lang)
+    said = refused(error, texts()[spoken]) if error else ""
+    return page("sign_in.html", status, spoken, demo=demo, error=said, **values)
 
 
 async def show_sign_in(request: Request) -> Response:
@@ -94,7 +101,7 @@ async def sign_in(request: Request) -> Response:
         token = await to_thread.run_sync(accounts.sign_in, workspace, login, password, address)
     except AccountError as error:
         status = 429 if isinstance(error, TooManyAttempts) else 401
-        response = _form(request, status, error=str(error), login=login, next=following)
+        response = _form(request, status, error, str(form.get("lang", "")), login=login, next=following)
         if isinstance(error, TooManyAttempts):
             response.headers["Retry-After"] = str(int(error.seconds) + 1)
         return response
@@ -107,11 +114,12 @@ async def open_demo(request: Request) -> Response:
     form = await request.form()
     role = str(form.get("role", ""))
     if not _at_home(request):
-        return _form(request, 403, error="The demo opens only on the machine that it runs on.")
+        message = "The demo opens only on the machine that it runs on."
+        return _form(request, 403, AccountError(message, "demo_elsewhere"))
     try:
         token = await to_thread.run_sync(accounts.open_demo, request.scope["workspace"], role)
     except AccountError as error:
-        return _form(request, 403, error=str(error))
+        return _form(request, 403, error)
     return _signed_in(request, token, _home(role))
 
 
@@ -127,8 +135,16 @@ async def show_invitation(request: Request) -> Response:
     """GET /invite/{token}: the form. Changes nothing, since mail scanners open links."""
     workspace, token = request.scope["workspace"], request.path_params["token"]
     found = await to_thread.run_sync(accounts.invitation, workspace, token)
-    problem = "" if found else await to_thread.run_sync(accounts.why_dead, workspace, token)
-    return page("invite.html", 200 if found else 410, invitation=found, problem=problem)
+    if found is None:
+        return await _dead_link(request, token)
+    return page("invite.html", 200, language(request), invitation=found)
+
+
+async def _dead_link(request: Request, token: str, lang: str = "") -> Response:
+    problem = await to_thread.run_sync(accounts.why_dead, request.scope["workspace"], token)
+    spoken = language(request, lang)
+    said = refused(problem, texts()[spoken]) if problem else ""
+    return page("invite.html", 410, spoken, invitation=None, problem=said)
 
 
 async def accept_invitation(request: Request) -> Response:
@@ -137,16 +153,16 @@ async def accept_invitation(request: Request) -> Response:
     form = await request.form()
     password = str(form.get("password", ""))
     found = await to_thread.run_sync(accounts.invitation, workspace, token)
+    asked = str(form.get("lang", ""))
     if found is None:
-        problem = await to_thread.run_sync(accounts.why_dead, workspace, token)
-        return page("invite.html", 410, invitation=None, problem=problem)
-    if password != str(form.get("again", "")):
-        error = "The two passwords differ. Type the same one twice."
-        return page("invite.html", 422, invitation=found, error=error)
+        return await _dead_link(request, token, asked)
     try:
+        if password != str(form.get("again", "")):
+            raise AccountError("The two passwords differ. Type the same one twice.", "differ")
         cookie = await to_thread.run_sync(accounts.accept_invitation, workspace, token, password)
     except AccountError as problem:
-        return page("invite.html", 422, invitation=found, error=str(problem))
+        spoken = language(request, asked)
+        return page("invite.html", 422, spoken, invitation=found, error=refused(problem, texts()[spoken]))
     return _signed_in(request, cookie, _home(found.role))
 
 

@@ -51,7 +51,7 @@ async def _saved(request: Request, save: Callable[..., Any], read: Callable[[Any
         arguments = read(json.loads(body))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         message = f"This cannot be read ({type(error).__name__}): reload the page."
-        return JSONResponse({"error": message}, 400, _NO_STORE)
+        return JSONResponse({"error": message, "code": "unreadable"}, 400, _NO_STORE)
     account = request.scope["account"]
     return await json_answer(save, request.scope["workspace"], account.id, request.path_params["token"], *arguments)
 

@@ -83,7 +83,7 @@ class Guard:
 def _refusal(method: str, path: str, request: HTTPConnection, account: AccountView | None) -> Response | None:
     headers = request.headers
     if method not in ("GET", "HEAD", "OPTIONS") and path.startswith(OURS) and not same_origin(headers):
-        return JSONResponse({"error": "This request did not come from a page of this server."}, 403)
+        return _refused("This request did not come from a page of this server.", 403, "foreign")
     if path.startswith(PUBLIC):
         return None
     if account is None:
@@ -91,17 +91,23 @@ def _refusal(method: str, path: str, request: HTTPConnection, account: AccountVi
             query = f"?{request.url.query}" if request.url.query else ""
             following = "" if path == "/" else f"?next={quote(path + query, safe='')}"
             return RedirectResponse(f"/auth/sign-in{following}", 303, {"Cache-Control": "no-store"})
-        return JSONResponse({"error": "You are signed out. Sign in again."}, 401, {"Cache-Control": "no-store"})
+        return _refused("You are signed out. Sign in again.", 401, "signed_out")
     if account.role == "researcher":
         return None
     if account.role == "colleague":
         # The script and the services ask which parts this person has; Explore belongs to no single study.
-        return JSONResponse({"error": "This is open to researchers only."}, 403) if path.startswith("/views/") else None
+        closed = path.startswith("/views/")
+        return _refused("This is open to researchers only.", 403, "researchers_only") if closed else None
     if path.startswith(NOT_FOR_READERS):
-        return JSONResponse({"error": "This is not open to readers."}, 403)
+        return _refused("This is not open to readers.", 403, "not_for_readers")
     if path != "/read" and not path.startswith("/profile/") and method == "GET" and _wants_document(headers):
         return RedirectResponse("/read", 303, {"Cache-Control": "no-store"})
     return None
+
+
+def _refused(message: str, status: int, code: str) -> Response:
+    """A refusal as `services.reading.ReadingRefused` is told: `code` names its text in the reader's language."""
+    return JSONResponse({"error": message, "code": code}, status, {"Cache-Control": "no-store"})
 
 
 def _with_headers(send: Send) -> Send:

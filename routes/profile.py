@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 from anyio import to_thread
@@ -17,19 +14,7 @@ from services.reader_profiles import ProfileRefused
 from services.reading import ReadingRefused
 
 from .accounts import page
-
-
-@cache
-def texts() -> dict[str, dict[str, str]]:
-    """The form's texts by language; another language is one more file in texts/."""
-    folder = Path(__file__).parent / "texts"
-    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))}
-
-
-def language(request: Request, asked: str) -> str:
-    """The language asked for, else the first of the browser's that there is, else English."""
-    wanted = [asked, *(part.strip()[:2] for part in request.headers.get("accept-language", "").split(","))]
-    return next((name for name in wanted if name in texts()), "en")
+from .wording import language, texts
 
 
 async def _form(
@@ -42,8 +27,7 @@ async def _form(
     return page(
         "profile.html",
         status,
-        t=words,
-        language=name,
+        name,
         lead=words["profile.lead"].format(label=seat.label, title=seat.title),
         specialties=reader_profiles.SPECIALTIES,
         ethics_hint=words["profile.ethics.hint"].format(number=number) if number else words["profile.ethics.none"],

@@ -18,6 +18,8 @@ from starlette.routing import BaseRoute, Route
 from services import elicitation_reading, reading
 from services.reading import ReadingRefused
 
+from .wording import language, texts
+
 # Neither kept by a browser or a proxy nor named by a fingerprint: an ETag would be one.
 _NO_STORE = {"Cache-Control": "no-store"}
 # A comment of 10,000 characters may take 60,000 bytes, escaped.
@@ -34,21 +36,23 @@ async def json_answer(call: Callable[..., Any], *arguments: Any) -> Response:
 
 
 @cache
-def _dark_page() -> str:
+def _dark_page(spoken: str) -> str:
     """Streamlit's own page, dark from its first moment: no white flash in a dark reading room."""
+    words = texts()[spoken]
     page = (Path(streamlit.__file__).parent / "static" / "index.html").read_text(encoding="utf-8")
     dark = """<style>
 html, body, #root, .stApp { background: #0c0e12 !important; color: #f1f3f6 !important; color-scheme: dark; }
 [data-testid="stAppSkeleton"], [data-testid="stHeader"] { display: none !important; }
-body::after { content: "Opening the reading room …"; position: fixed; inset: 0; display: grid; place-items: center;
+body::after { content: "OPENING"; position: fixed; inset: 0; display: grid; place-items: center;
   color: #a3adba; font: 15px system-ui, sans-serif; pointer-events: none; }
 </style>"""
-    return page.replace("</head>", f"{dark}<title>Reading</title></head>", 1)
+    dark = dark.replace("OPENING", words["read.opening"])
+    return page.replace("</head>", f"{dark}<title>{words['read.title']}</title></head>", 1)
 
 
-async def show_page(_: Request) -> Response:
+async def show_page(request: Request) -> Response:
     """GET /read: the page that the reading room is mounted on."""
-    return HTMLResponse(_dark_page(), headers=_NO_STORE)
+    return HTMLResponse(_dark_page(language(request)), headers=_NO_STORE)
 
 
 async def pixel_answer(call: Callable[..., bytes], *arguments: Any) -> Response:
@@ -56,7 +60,7 @@ async def pixel_answer(call: Callable[..., bytes], *arguments: Any) -> Response:
     try:
         body = await to_thread.run_sync(call, *arguments)
     except ReadingRefused as refused:
-        return JSONResponse({"error": str(refused)}, refused.status, _NO_STORE)
+        return JSONResponse({"error": str(refused), **refused.details}, refused.status, _NO_STORE)
     return Response(body, media_type="application/octet-stream", headers=_NO_STORE)
 
 
@@ -107,7 +111,7 @@ async def sent_json(request: Request, *names: str) -> dict[str, Any] | Response:
         return found
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         message = f"This cannot be read ({type(error).__name__}): send {', '.join(names[:-1])} and {names[-1]}."
-        return JSONResponse({"error": message}, 400, _NO_STORE)
+        return JSONResponse({"error": message, "code": "unreadable"}, 400, _NO_STORE)
 
 
 async def save_answer(request: Request) -> Response:

@@ -23,7 +23,8 @@ def _allowed(request: Request, call: Callable[..., Any]) -> Callable[..., Any]:
 
     def asked(*arguments: Any) -> Any:
         if not may(workspace, account.id, request.path_params["study"], "design"):
-            raise ReadingRefused("This study is not open to you: ask a researcher for a part in it.", 403)
+            message = "This study is not open to you: ask a researcher for a part in it."
+            raise ReadingRefused(message, 403, code="no_part")
         return call(workspace, *arguments)
 
     return asked

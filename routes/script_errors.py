@@ -5,8 +5,11 @@ from __future__ import annotations
 import logging
 import secrets
 import traceback
+from urllib.parse import urlsplit
 
 import streamlit as st
+
+from .wording import FALLBACK, spoken, texts
 
 log = logging.getLogger("cfreader.pages")
 
@@ -21,9 +24,8 @@ def show_plain_error(error: Exception) -> bool:
     identity = secrets.token_hex(4)
     places = [f"{f.filename}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)]
     log.error("page error %s: %s at %s", identity, type(error).__name__, " < ".join(reversed(places[-8:])))
-    st.error(
-        f"Something went wrong on this page (error {identity}). What you saved is kept. Reload the page; if it comes "
-        f"back, tell the administrator this number.",
-        icon=":material/error:",
-    )
+    # Of the pages only the reading room is a reader's; the studio speaks English.
+    reading = urlsplit(st.context.url or "").path == "/read"
+    words = texts()[spoken("", st.context.locale or "") if reading else FALLBACK]
+    st.error(words["page.failed"].format(number=identity), icon=":material/error:")
     return True

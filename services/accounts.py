@@ -38,7 +38,16 @@ _by_address = Attempts(limit=50, window=timedelta(minutes=15))
 
 
 class AccountError(ValueError):
-    """Something the person at the form can put right; the message says how."""
+    """Something the person at the form can put right; the message says how.
+
+    code, values: name the message in the person's own language (account.refused.<code> in routes/texts); "" where only
+    researchers meet it.
+    """
+
+    def __init__(self, message: str, code: str = "", **values: object) -> None:
+        super().__init__(message)
+        self.code = code
+        self.values = values
 
 
 class TooManyAttempts(AccountError):
@@ -47,7 +56,7 @@ class TooManyAttempts(AccountError):
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         minutes = max(1, round(seconds / 60))
-        super().__init__(f"Too many failed attempts. Try again in {minutes} min.")
+        super().__init__(f"Too many failed attempts. Try again in {minutes} min.", "pause", minutes=minutes)
 
 
 @dataclass(frozen=True)
@@ -83,9 +92,10 @@ def _normal(login: str) -> str:
 
 def _checked(password: str) -> str:
     if len(password) < MINIMUM_PASSWORD:
-        raise AccountError(f"The password is too short: use at least {MINIMUM_PASSWORD} characters.")
+        message = f"The password is too short: use at least {MINIMUM_PASSWORD} characters."
+        raise AccountError(message, "short", minimum=MINIMUM_PASSWORD)
     if len(password) > 1000:
-        raise AccountError("The password is too long: use at most 1000 characters.")
+        raise AccountError("The password is too long: use at most 1000 characters.", "long")
     return password
 
 
@@ -119,7 +129,7 @@ def sign_in(workspace: Workspace, login: str, password: str, address: str = "") 
         if account is None or not good or not account.active:
             _by_login.failed(login)
             _by_address.failed(address)
-            raise AccountError("This login and password do not match. Check both and try again.")
+            raise AccountError("This login and password do not match. Check both and try again.", "no_match")
         if account.password_hash and _hasher.check_needs_rehash(account.password_hash):
             account.password_hash = _hasher.hash(password)
         token = _new_session(session, account)
@@ -134,11 +144,11 @@ def open_demo(workspace: Workspace, role: str) -> str:
     Raises AccountError where the workspace is no demo or has no demo account for `role`.
     """
     if not is_demo(workspace) or role not in DEMO_LOGINS:
-        raise AccountError("This workspace is no demo: sign in with your login and password.")
+        raise AccountError("This workspace is no demo: sign in with your login and password.", "no_demo")
     with workspace.session() as session:
         account = session.scalar(sa.select(Account).where(Account.login == DEMO_LOGINS[role]))
         if account is None:
-            raise AccountError("The demo is not complete yet: run `cfreader demo` once more.")
+            raise AccountError("The demo is not complete yet: run `cfreader demo` once more.", "demo_incomplete")
         return _new_session(session, account)
 
 
@@ -311,27 +321,33 @@ def revoke_reader(workspace: Workspace, study_reader_id: int, actor: str) -> Non
         record(session, actor, "reader revoked", f"study {reader.study_id}", reader=reader.label)
 
 
-def _why_dead(invitation: Invitation | None) -> str:
-    """Why a link no longer works, "" where it does. An unknown one is said to be incomplete: mail cuts links."""
+def _why_dead(invitation: Invitation | None) -> AccountError | None:
+    """Why a link no longer works, None where it does. An unknown one is said to be incomplete: mail cuts links."""
     if invitation is None:
-        return "This link is not complete, or was never made here. Copy it whole from the message that it came in."
+        message = "This link is not complete, or was never made here. Copy it whole from the message that it came in."
+        return AccountError(message, "link_unknown")
     if not invitation.account.active:
-        return "The account behind this link is closed. Ask who invited you."
+        return AccountError("The account behind this link is closed. Ask who invited you.", "account_closed")
     if invitation.used_at is not None:
-        return "This link has been used: it works once. Sign in with your login and password, or ask for a new link."
+        message = "This link has been used: it works once. Sign in with your login and password, or ask for a new link."
+        return AccountError(message, "link_used")
     if invitation.revoked_at is not None:
-        return "This link has been replaced or withdrawn. Use the newest one that you were sent, or ask for a new link."
-    if invitation.expires_at <= now():
-        return f"This link has expired on {invitation.expires_at:%-d %B %Y}. Ask for a new one, or to have it extended."
-    return ""
+        message = (
+            "This link has been replaced or withdrawn. Use the newest one that you were sent, or ask for a new link."
+        )
+        return AccountError(message, "link_replaced")
+    if (end := invitation.expires_at) <= now():
+        message = f"This link has expired on {end:%-d %B %Y}. Ask for a new one, or to have it extended."
+        return AccountError(message, "link_expired", day=end.date())
+    return None
 
 
 def _of_token(session: Session, token: str) -> Invitation | None:
     return session.scalar(sa.select(Invitation).where(Invitation.token_hash == sha256(token.encode())))
 
 
-def why_dead(workspace: Workspace, token: str) -> str:
-    """What to tell somebody whose link does not work, "" for a link that does. Changes nothing."""
+def why_dead(workspace: Workspace, token: str) -> AccountError | None:
+    """What to tell somebody whose link does not work, None for a link that does. Changes nothing."""
     with workspace.session() as session:
         return _why_dead(_of_token(session, token))
 
@@ -354,8 +370,9 @@ def accept_invitation(workspace: Workspace, token: str, password: str) -> str:
     hashed = _hasher.hash(_checked(password))
     with workspace.session() as session:
         found = _of_token(session, token)
-        if found is None or (problem := _why_dead(found)):
-            raise AccountError(problem if found else _why_dead(None))
+        if problem := _why_dead(found):
+            raise problem
+        assert found is not None
         # The update decides: of two clicks on one link only one finds it unused.
         used = session.execute(
             sa.update(Invitation)
@@ -363,7 +380,8 @@ def accept_invitation(workspace: Workspace, token: str, password: str) -> str:
             .values(used_at=now())
         )
         if used.rowcount != 1:  # type: ignore[attr-defined]
-            raise AccountError("This link has been used in this moment: it works once. Sign in, or ask for a new link.")
+            message = "This link has been used in this moment: it works once. Sign in, or ask for a new link."
+            raise AccountError(message, "link_just_used")
         account = found.account
         account.password_hash = hashed
         for table, ended in ((Invitation, "used_at"), (LoginSession, "revoked_at")):

@@ -24,7 +24,7 @@ from db.events import record
 from db.models import Decision, DisputedCase, Pair, Reading, Study, StudyReader, Trial, now
 from services.answers import AnswersRefused, asked_of, checked, is_complete
 from services.pair_pixels import SIDES, geometry, raw_pixels
-from services.permissions import require
+from services.permissions import NotAllowed, require
 from services.reading import ReadingRefused, Saved, pixel_token
 from services.study_views import StudyRefused
 from services.workspace import Workspace
@@ -173,11 +173,15 @@ def _chair(session: Session, account_id: int, study_id: int) -> Study:
     try:
         require(session, account_id, study_id, "adjudicate")
         study = _closed(session, study_id)
+    except NotAllowed as error:
+        message = "This study is not open to you: ask a researcher for a part in it."
+        raise ReadingRefused(message, 403, code="no_part") from error
     except StudyRefused as error:
-        raise ReadingRefused(str(error), 403) from error
+        raise ReadingRefused(str(error), 403, code="still_read") from error
     reads = sa.select(StudyReader.id).where(StudyReader.study_id == study_id, StudyReader.account_id == account_id)
     if session.scalar(reads) is not None:
-        raise ReadingRefused("You have read this study, so somebody else must decide its disagreements.", 403)
+        message = "You have read this study, so somebody else must decide its disagreements."
+        raise ReadingRefused(message, 403, code="own_reading")
     return study
 
 
@@ -211,7 +215,8 @@ def _case(session: Session, account_id: int, study_id: int, token: str) -> tuple
     study = _chair(session, account_id, study_id)
     case = session.scalar(sa.select(DisputedCase).where(DisputedCase.token == token, DisputedCase.study_id == study_id))
     if case is None:
-        raise ReadingRefused("This case is not part of the adjudication. Go back and open it again.", 404)
+        message = "This case is not part of the adjudication. Go back and open it again."
+        raise ReadingRefused(message, 404, code="not_disputed")
     return study, case
 
 
@@ -269,7 +274,7 @@ def chair_pixels(
     """The exact pixels of one side, see `services.reading.pixels`."""
     token = name[:-64]
     if side not in SIDES or not secrets.compare_digest(pixel_token(workspace, login_session_id, token), name):
-        raise ReadingRefused("This image cannot be opened here. Load the case again.", 404)
+        raise ReadingRefused("This image cannot be opened here. Load the case again.", 404, code="pixels")
     with workspace.session() as session:
         _, case = _case(session, account_id, study_id, token)
         pair = case.pair
@@ -287,7 +292,7 @@ def decide(
     for a number that another tab has taken, 403 and 404 as above.
     """
     if not isinstance(sequence, int) or isinstance(sequence, bool) or not 1 <= sequence < 2**31:
-        raise ReadingRefused("The sequence number must be a whole number of 1 or more.", 422)
+        raise ReadingRefused("The sequence number must be a whole number of 1 or more.", 422, code="unreadable")
     try:
         return _decide(workspace, account_id, study_id, token, sequence, answers)
     except IntegrityError:
@@ -304,7 +309,7 @@ def _decide(
         try:
             clean = checked(answers, asked)
         except AnswersRefused as error:
-            raise ReadingRefused(str(error), 422) from error
+            raise ReadingRefused(str(error), 422, code="answers") from error
         # A chair who writes into the comment has given a reason as well.
         findings, reason = clean["findings"], (clean.get("questions", {}).get("reason") or clean["comment"]).strip()
         complete = is_complete(clean, {**asked, "questions": []}) and bool(reason)
@@ -314,8 +319,9 @@ def _decide(
                 return Saved(sequence, last.decided_at, last.complete)
             stored = {"findings": last.answers, "ratings": {}, "comment": "", "questions": {"reason": last.reason}}
             raise ReadingRefused(
-                "This case has been decided elsewhere in the meantime.", 409, sequence=last.sequence, answers=stored,
-                measures={}, seconds=0.0, saved_at=last.decided_at.isoformat(), complete=last.complete,
+                "This case has been decided elsewhere in the meantime.", 409, code="decided_elsewhere",
+                sequence=last.sequence, answers=stored, measures={}, seconds=0.0,
+                saved_at=last.decided_at.isoformat(), complete=last.complete,
             )  # fmt: skip
         decision = Decision(
             case_id=case.id, sequence=sequence, answers=findings, reason=reason, complete=complete,

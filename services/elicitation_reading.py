@@ -71,7 +71,8 @@ def propose(workspace: Workspace, account_id: int, token: str, proposals: Any) -
     with workspace.session() as session:
         person, found, study = _person(session, account_id, token)
         if found.state != "proposing":
-            raise ReadingRefused("The proposals are being merged: say what is missing when you confirm the list.", 423)
+            message = "The proposals are being merged: say what is missing when you confirm the list."
+            raise ReadingRefused(message, 423, code="merging")
         wanted = _checked(proposals)
         kept = {(q.label, q.kind): q for q in current(person)}
         for key, proposal in kept.items():
@@ -90,11 +91,13 @@ def confirm(workspace: Workspace, account_id: int, token: str, digest: Any, obje
     Raises ReadingRefused: 409 where the list has been changed in the meantime, 422 for a long or wrong text.
     """
     if not isinstance(objection, str) or len(objection) > LONGEST_OBJECTION:
-        raise ReadingRefused(f"Say in at most {LONGEST_OBJECTION} characters what should change.", 422)
+        message = f"Say in at most {LONGEST_OBJECTION} characters what should change."
+        raise ReadingRefused(message, 422, code="objection", values={"most": LONGEST_OBJECTION})
     with workspace.session() as session:
         person, found, study = _person(session, account_id, token)
         if found.state != "confirming" or digest != found.digest:
-            raise ReadingRefused("The list has been changed in the meantime: look at it again.", 409)
+            message = "The list has been changed in the meantime: look at it again."
+            raise ReadingRefused(message, 409, code="list_changed")
         person.objection, person.answered_at = objection.strip(), now()
         person.confirmed = None if person.objection else found.digest
         kind = "list objected to" if person.objection else "list confirmed"
@@ -110,12 +113,12 @@ def round_pixels(workspace: Workspace, account_id: int, session_id: int, name: s
         or not number.isdigit()
         or not hmac.compare_digest(_name(workspace, session_id, token, int(number)).encode(), name.encode())
     ):
-        raise ReadingRefused("This image cannot be opened here. Load the page again.", 404)
+        raise ReadingRefused("This image cannot be opened here. Load the case again.", 404, code="pixels")
     with workspace.session() as session:
         person, found, _ = _person(session, account_id, token)
         pair = session.get(Pair, found.pair_ids[int(number)]) if int(number) < len(found.pair_ids) else None
         if pair is None:
-            raise ReadingRefused("This pair has been made again since. Load the page again.", 404)
+            raise ReadingRefused("This pair has been made again since. Load the page again.", 404, code="made_again")
         first = _original_first(workspace, person, pair)
         key = pair.original_key if (side == "A") == first else pair.counterfactual_key
         size = (pair.width, pair.height, pair.max_value)
@@ -136,29 +139,33 @@ def _person(session: Session, account_id: int, token: str) -> tuple[ElicitationR
         .where(ElicitationReader.token == token, ElicitationReader.account_id == account_id)
     ).first()
     if found is None:
-        raise ReadingRefused("This is not on your list. Go back to the list and choose from there.", 404)
+        message = "This is not on your list. Go back to the list and choose from there."
+        raise ReadingRefused(message, 404, code="not_listed")
     person, asked, study = found
     if study.state != "draft" or asked.state == "done":
-        raise ReadingRefused("The findings are settled: nothing more is asked here. Thank you.", 423)
+        raise ReadingRefused("The findings are settled: nothing more is asked here. Thank you.", 423, code="settled")
     return person, asked, study
 
 
 def _checked(proposals: Any) -> list[tuple[str, str]]:
     if not isinstance(proposals, Sequence) or isinstance(proposals, str):
-        raise ReadingRefused("Send a list of findings, each with its label and kind.", 422)
+        raise ReadingRefused("Send a list of findings, each with its label and kind.", 422, code="unreadable")
     if len(proposals) > MOST_PROPOSALS:
-        raise ReadingRefused(f"{len(proposals)} findings: propose at most {MOST_PROPOSALS}.", 422)
+        message = f"{len(proposals)} findings: propose at most {MOST_PROPOSALS}."
+        raise ReadingRefused(message, 422, code="too_many", values={"number": len(proposals), "most": MOST_PROPOSALS})
     wanted: list[tuple[str, str]] = []
     for item in proposals:
         label = item.get("label") if isinstance(item, Mapping) else None
         kind = item.get("kind") if isinstance(item, Mapping) else None
         if not isinstance(label, str) or not label.strip() or kind not in ("main", "secondary"):
-            raise ReadingRefused("A finding needs a name, and is main or secondary.", 422)
+            raise ReadingRefused("A finding needs a name, and is main or secondary.", 422, code="no_name")
         label = " ".join(label.split())
         if len(label) > LONGEST_LABEL:
-            raise ReadingRefused(f"“{label[:40]}…” is longer than {LONGEST_LABEL} characters: shorten it.", 422)
+            message = f"“{label[:40]}…” is longer than {LONGEST_LABEL} characters: shorten it."
+            raise ReadingRefused(message, 422, code="long_name", values={"name": label[:40], "most": LONGEST_LABEL})
         if label.casefold() in {known.casefold() for known, _ in wanted}:
-            raise ReadingRefused(f"“{label}” is on your list twice: keep one.", 422)
+            message = f"“{label}” is on your list twice: keep one."
+            raise ReadingRefused(message, 422, code="twice", values={"name": label})
         wanted.append((label, str(kind)))
     return wanted
 

@@ -35,12 +35,18 @@ MOST_SECONDS = 7 * 24 * 3600.0
 
 
 class ReadingRefused(ValueError):
-    """The message tells the reader why and what to do; `status` is the HTTP status that says the same."""
+    """The message tells the reader why and what to do; `status` is the HTTP status that says the same.
 
-    def __init__(self, message: str, status: int, **details: Any) -> None:
+    code: names the text in the reader's language (refused.<code> in components/reading_room/texts), which `values`
+    fill; a day is written "2026-11-24". `details`: what goes to the browser beside the message.
+    """
+
+    def __init__(
+        self, message: str, status: int, *, code: str, values: Mapping[str, Any] | None = None, **details: Any
+    ) -> None:
         super().__init__(message)
         self.status = status
-        self.details = details
+        self.details = {"code": code, **({"values": dict(values)} if values else {}), **details}
 
 
 @dataclass(frozen=True)
@@ -104,7 +110,7 @@ def _reader(workspace: Workspace, session: Session, account_id: int, series: str
     for reader in readers:
         if hmac.compare_digest(series_name(workspace, reader.id), series):
             return reader
-    message = "This reading is not on your list. Go back to the list and choose from there."
+    message = "This is not on your list. Go back to the list and choose from there."
     raise ReadingRefused(message, 404, code="not_listed")
 
 
@@ -116,7 +122,7 @@ def _trial(session: Session, account_id: int, token: str) -> tuple[Trial, StudyR
         .where(Trial.token == token, StudyReader.account_id == account_id)
     ).first()
     if found is None:
-        message = "This case is not on your list. Go back to the list and choose from there."
+        message = "This is not on your list. Go back to the list and choose from there."
         raise ReadingRefused(message, 404, code="not_listed")
     trial, reader, study = found
     if reader.revoked_at is not None:
@@ -213,7 +219,7 @@ def save_screen_check(
         try:
             add_check(session, reader, login_session_id, seen, screen)
         except CheckRefused as error:
-            raise ReadingRefused(str(error), 422) from error
+            raise ReadingRefused(str(error), 422, code="check") from error
 
 
 def log_viewing(workspace: Workspace, account_id: int, trial_token: str, visit: Any, events: Any) -> None:
@@ -223,7 +229,7 @@ def log_viewing(workspace: Workspace, account_id: int, trial_token: str, visit: 
             trial, _, _ = _trial(session, account_id, trial_token)
             add_events(session, trial.id, visit, events)
     except LogRefused as error:
-        raise ReadingRefused(str(error), 422) from error
+        raise ReadingRefused(str(error), 422, code="log") from error
     except IntegrityError:
         # The same events came twice at one time: what was first is kept.
         return
@@ -239,7 +245,7 @@ def case(workspace: Workspace, account_id: int, session_id: int, trial_token: st
         if reader_profiles.is_missing(session, reader):
             raise ReadingRefused("Say who you are first: open this reading from the list again.", 428, code="profile")
         if why := why_closed(session, trial, reader, study):
-            raise ReadingRefused(why, 425, code="not_yet")
+            raise ReadingRefused(why.text, 425, code=why.code, values=why.values)
         pair, last, sides = trial.pair, _last(session, trial.id), sides_of(trial)
         told = feedback(trial, last.answers, study.protocol) if last and last.complete else []
         total = session.scalar(sa.select(sa.func.count(Trial.id)).where(Trial.study_reader_id == reader.id))
@@ -276,7 +282,7 @@ def pixels(workspace: Workspace, account_id: int, session_id: int, token: str, s
     with workspace.session() as session:
         trial, _, _ = _trial(session, account_id, trial_token)
         if side not in sides_of(trial):
-            raise ReadingRefused("This image is not part of the case. Load the case again.", 404, code="pixels")
+            raise ReadingRefused("This image cannot be opened here. Load the case again.", 404, code="pixels")
         pair = trial.pair
         key = pair.original_key if side == trial.original_side else pair.counterfactual_key
         size = (pair.width, pair.height, pair.max_value)
@@ -302,10 +308,11 @@ def save_reading(
     answers that the protocol does not know.
     """
     if not isinstance(sequence, int) or isinstance(sequence, bool) or not 1 <= sequence < 2**31:
-        raise ReadingRefused("The sequence number must be a whole number of 1 or more.", 422)
+        raise ReadingRefused("The sequence number must be a whole number of 1 or more.", 422, code="unreadable")
     for time in (seconds, idle):
         if isinstance(time, bool) or not isinstance(time, int | float) or not 0 <= time <= MOST_SECONDS:
-            raise ReadingRefused("The reading time and the idle time must be in seconds, 0 or more.", 422)
+            message = "The reading time and the idle time must be in seconds, 0 or more."
+            raise ReadingRefused(message, 422, code="unreadable")
     times = (float(seconds), float(idle))
     for attempt in range(8):
         try:
@@ -333,7 +340,7 @@ def _save(
             clean = checked(answers, study.protocol, occasion, (pair.width, pair.height))
             lines = checked_measures(measures, pair.width, pair.height)
         except ValueError as error:
-            raise ReadingRefused(str(error), 422) from error
+            raise ReadingRefused(str(error), 422, code="answers") from error
         # One look, so that no writer can come between "the same" and "a later one".
         taken = session.scalars(
             sa.select(Reading)
@@ -347,12 +354,13 @@ def _save(
             message = "This reading has been closed: answers are no longer taken. Thank you."
             raise ReadingRefused(message, 423, code="closed")
         if why := why_closed(session, trial, reader, study):
-            raise ReadingRefused(why, 425, code="not_yet")
+            raise ReadingRefused(why.text, 425, code=why.code, values=why.values)
         if taken:
             last = taken[-1]
             raise ReadingRefused(
                 "This case has been answered elsewhere in the meantime.",
                 409,
+                code="elsewhere",
                 sequence=last.sequence,
                 answers=last.answers,
                 seconds=last.seconds,

@@ -23,10 +23,10 @@ from services.workspace import Workspace
 def _plan(session: Session, study_id: int) -> tuple[Study, list[tuple[Trial, Pair]]]:
     study = session.get(Study, study_id)
     if study is None:
-        raise ReadingRefused("There is no such study. Choose one under Studies.", 404)
+        raise ReadingRefused("There is no such study. Choose one under Studies.", 404, code="no_study")
     pairs = {p.id: p for p in session.scalars(sa.select(Pair).where(Pair.study_id == study_id))}
     if not pairs:
-        raise ReadingRefused("This study has no pairs yet. Make them under Studies first.", 404)
+        raise ReadingRefused("This study has no pairs yet. Make them under Studies first.", 404, code="no_pairs")
     protocol, plan = protocol_of(study), plan_pairs(list(pairs.values()))
     if is_plain(protocol):
         arms: dict[str | int, str] = {key: pair.arm for key, pair in pairs.items()}
@@ -37,14 +37,15 @@ def _plan(session: Session, study_id: int) -> tuple[Study, list[tuple[Trial, Pai
         try:
             trials = plan_reader(plan, replace(protocol, seed=protocol.seed + 1), 1)
         except ValueError as error:
-            raise ReadingRefused(f"The schedule cannot be drawn yet: {error}", 404) from error
+            raise ReadingRefused(f"The schedule cannot be drawn yet: {error}", 404, code="no_schedule") from error
     return study, [(trial, pairs[int(trial.pair_id)]) for trial in trials]
 
 
 def _trial(session: Session, study_id: int, position: int) -> tuple[Study, int, Trial, Pair]:
     study, plan = _plan(session, study_id)
     if not 0 <= position < len(plan):
-        raise ReadingRefused(f"There is no case {position + 1}: this study has {len(plan)}.", 404)
+        message = f"There is no case {position + 1}: this study has {len(plan)}."
+        raise ReadingRefused(message, 404, code="no_case", values={"number": position + 1, "total": len(plan)})
     return study, len(plan), *plan[position]
 
 

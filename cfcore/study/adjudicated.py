@@ -118,7 +118,8 @@ def raw_and_adjudicated(
         for arm in arms:
             own = cases[(cases["finding"] == finding.key) & (cases["arm"] == arm.key)]
             how = own["settled"].value_counts()
-            row = {"finding": finding.key, "label": finding.label, "arm": arm.key, "arm_name": arm.name}
+            row: dict[str, Any] = {"finding": finding.key, "label": finding.label}
+            row |= {"arm": arm.key, "arm_name": arm.name}
             counts = {name: int(how.get(name, 0)) for name in ("unanimous", "decided", "undecided")}
             row |= {"pairs": len(own), **counts, "disputed": counts["decided"] + counts["undecided"]}
             for name in COMPARED:

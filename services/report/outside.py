@@ -116,7 +116,9 @@ def scored_cases(cases: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame:
     known = dict(zip(keys, reference["present"], strict=True))
     truth = [known.get(key) for key in zip(cases["pair"], cases["finding"], strict=True)]
     columns = ["reader", "patient", "pair", "arm", "finding"]
-    rows = cases[columns].assign(reader=ADJUDICATED, called=cases["in_original"], truth=truth)
+    rows = cases[columns].assign(
+        reader=ADJUDICATED, called=cases["in_original"], truth=pd.array(truth, dtype="boolean")
+    )
     return rows.astype({"called": "boolean", "truth": "boolean"})
 
 

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from db.models import Reading, Study, StudyReader, Trial, now
 from services.study_design.training import practice
+
+
+@dataclass(frozen=True)
+class NotYet:
+    """Why a case is not open: `text` in English; `code` and `values` for the reader's own language."""
+
+    code: str
+    text: str
+    values: Mapping[str, Any] = field(default_factory=dict)
 
 
 def washout_end(session: Session, trial: Trial, study: Study) -> datetime | None:
@@ -31,20 +43,23 @@ def washout_end(session: Session, trial: Trial, study: Study) -> datetime | None
     return opens if opens > now() else None
 
 
-def why_closed(session: Session, trial: Trial, reader: StudyReader, study: Study) -> str:
-    """What to tell a reader who may not open a case yet, "" where he or she may. Names no purpose of the case."""
+def why_closed(session: Session, trial: Trial, reader: StudyReader, study: Study) -> NotYet | None:
+    """What to tell a reader who may not open a case yet, None where he or she may. Names no purpose of the case."""
     if trial.purpose == "training":
-        return ""
+        return None
     if study.protocol.get("training"):
         stand = practice(session, reader, study)
         if stand.read < stand.cases:
-            return f"Read the {stand.cases} practice cases first: {stand.read} are done."
+            said = f"Practice cases come first: {stand.read} of {stand.cases} are done."
+            return NotYet("practice", said, {"read": stand.read, "cases": stand.cases})
         if not stand.passed:
-            needed = f"{100 * stand.pass_mark:.0f} %"
-            return (
-                f"{stand.right} of {stand.asked} practice answers are right, {needed} are needed. Go back to the "
+            needed = round(100 * stand.pass_mark)
+            said = (
+                f"{stand.right} of {stand.asked} practice answers are right, {needed} % are needed. Go back to the "
                 "practice cases, look at the right answers, and answer again."
             )
+            return NotYet("pass_mark", said, {"right": stand.right, "asked": stand.asked, "needed": needed})
     if opens := washout_end(session, trial, study):
-        return f"The next cases open on {opens:%-d %B %Y}. Please come back then."
-    return ""
+        said = f"The next cases open on {opens:%-d %B %Y}. Please come back then."
+        return NotYet("opens_on", said, {"day": f"{opens:%Y-%m-%d}"})
+    return None

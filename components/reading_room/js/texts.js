@@ -41,13 +41,18 @@ function tn(key, count, values = {}) {
   return t(form in catalogues[language] ? form : `${key}.other`, { count, ...values });
 }
 
-/** What a refusal of the server's says: by its code in our language, else its own words. */
-const refusalText = (refusal) => {
-  const key = `refused.${refusal.body?.code}`;
-  return key in catalogues[FALLBACK] ? t(key) : refusal.body?.error || t("server.status", { status: refusal.status });
-};
-
 const clock = (when) => new Date(when).toLocaleTimeString(t("clock.locale"));
+const day = (when) => new Date(`${when}T12:00`).toLocaleDateString(t("clock.locale"), { dateStyle: "long" });
+
+/** What a refusal of the server's says in our language: by its code, with its values filled in. Never the server's own
+ *  words, which are English. */
+const refusalText = (refusal) => {
+  const { code, values = {} } = refusal.body || {};
+  const key = `refused.${code}`;
+  if (!(key in catalogues[FALLBACK])) return t("server.status", { status: refusal.status });
+  const told = Object.entries(values).map(([name, value]) => [name, /^\d{4}-\d\d-\d\d$/.test(value) ? day(value) : value]);
+  return t(key, Object.fromEntries(told));
+};
 
 /** One button a language; nothing where there is only one. */
 function languageChoice(changed) {

@@ -72,7 +72,7 @@ def test_practice_comes_first_tells_what_was_right_and_must_be_passed(workspace:
     study_id = locked(workspace, run_id, training=Training(2, 1.0))
     account, trials = invited(workspace, study_id)
     assert [t.purpose for t in trials[:3]] == ["training", "training", "counted"]
-    with pytest.raises(ReadingRefused, match="practice cases first") as refused:
+    with pytest.raises(ReadingRefused, match="Practice cases come first") as refused:
         reading.case(workspace, account, 1, trials[2].token)
     assert refused.value.status == 425
     assert reading.case(workspace, account, 1, trials[0].token)["feedback"] == []
