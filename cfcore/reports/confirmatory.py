@@ -23,7 +23,8 @@ def confirmatory_table(
     """One row per hypothesis of the plan's family, the primary one first; p adjusted over the family (Holm 1979).
 
     A hypothesis of one arm compares its counterfactuals with their originals, one of two arms the first with the
-    second: `difference` is counterfactuals - originals, or first - second, of shares (of mean ratings for a rating).
+    second: `difference` is counterfactuals - originals, or first - second, of shares (mean ratings for a rating), and
+    value_second - value_first, so that value_first is what is subtracted: the originals, or the second arm.
     decoded, rated: as from `decode_readings` and `decode_ratings`. Columns: `COLUMNS`; no row without a plan.
     """
     if plan is None:

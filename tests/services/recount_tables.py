@@ -1,0 +1,311 @@
+"""What each table of an export says, recounted row by row (`tests.services.recount`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+
+from tests.services.recount import (
+    NONE,
+    SIDED,
+    Export,
+    Numbers,
+    Row,
+    agreement,
+    alpha,
+    bias,
+    cases_of,
+    clopper,
+    concordance,
+    intraclass,
+    kappa,
+    mean,
+    newcombe,
+    ordinal,
+    specific,
+    tested,
+    wilson,
+)
+from tests.services.recount_questions import KINDS, SINGLE, single_images
+
+SIDES = {"prevalence_original": "in_original", "prevalence_counterfactual": "in_counterfactual"}
+
+
+def findings(export: Export, row: Row) -> Numbers:
+    planned = export.of(row, "finding", "arm")
+    known = planned[planned["assessed"]]
+    given = planned[planned["answer"] != ""]
+    cases = cases_of(known, "appears")
+    carried = [sum(case.values()) * 2 > len(case) for case in cases]
+    found: Numbers = {
+        "pairs": planned["pair"].nunique(),
+        "patients": planned["patient"].nunique(),
+        "readers": given["reader"].nunique(),
+        "readings": len(known),
+        "cannot": int((planned["answer"] == "cannot").sum()),
+        "missing": int((planned["answer"] == "").sum()),
+        "share": mean(known["appears"]),
+        "majority": sum(carried) * 2 > len(carried),
+    }
+    found |= {name: mean(known[column]) for name, column in SIDES.items()}
+    found["difference"] = found["prevalence_counterfactual"] - found["prevalence_original"]
+    found |= {f"{name}_general": found[name] for name in ("share", *SIDES, "difference")}
+    several = [case for case in cases if len(case) > 1]
+    return (
+        found
+        | agreement(cases, (False, True))
+        | {"positive_agreement": specific(cases, True), "negative_agreement": specific(cases, False)}
+        | {"prevalence_index": 2 * mean(mean(case.values()) for case in several) - 1, "bias_index": bias(cases)}
+    )
+
+
+def per_reader(export: Export, row: Row) -> Numbers:
+    planned = export.of(row, "reader", "finding", "arm")
+    known = planned[planned["assessed"]]
+    n = len(known)
+    both = int((known["answer"] == "both").sum())
+    neither = int((known["answer"] == "neither").sum())
+    before = int((known["answer"] == known["original_side"]).sum())
+    later = n - both - neither - before
+    return (
+        {"readings": n, "cannot": int((planned["answer"] == "cannot").sum())}
+        | {"missing": int((planned["answer"] == "").sum())}
+        | wilson("share", later, n)
+        | wilson("prevalence_original", both + before, n)
+        | wilson("prevalence_counterfactual", both + later, n)
+        | newcombe("difference", both, later, before, neither)
+    )
+
+
+def cases_done(table: pd.DataFrame) -> pd.DataFrame:
+    """One row a case with at least one answer to a finding."""
+    return table[table["answer"] != ""].drop_duplicates(["reader", "pair"])
+
+
+def readers(export: Export, row: Row) -> Numbers:
+    planned = export.of(row, "reader")
+    given = planned[planned["answer"] != ""]
+    done = cases_done(planned)
+    sided = given[given["answer"].isin(SIDED)]
+    on_a = int((sided["answer"] == "A").sum())
+    return {
+        "planned": planned["pair"].nunique(),
+        "done": len(done),
+        "answers": len(given),
+        "cannot": int((given["answer"] == "cannot").sum()),
+        "missing": len(planned) - len(given),
+        "median_seconds": done["seconds"].median(),
+        "first_side_p": stats.binomtest(on_a, len(sided)).pvalue,
+    } | clopper("first_side", on_a, len(sided))
+
+
+def missing(export: Export, row: Row) -> Numbers:
+    planned = export.of(row, "reader", "arm")
+    given = planned[planned["answer"] != ""]
+    done, cases = len(cases_done(planned)), planned["pair"].nunique()
+    cannot = int((given["answer"] == "cannot").sum())
+    return {
+        "planned": cases,
+        "done": done,
+        "unread": cases - done,
+        "answers": len(given),
+        "cannot": cannot,
+        "missing": len(planned) - len(given),
+        "cannot_share": cannot / len(given) if len(given) else NONE,
+        "missing_share": (len(planned) - len(given)) / len(planned),
+    }
+
+
+def times(export: Export, row: Row) -> Numbers:
+    done = cases_done(export.of(row, "reader", *(["arm"] if row["arm"] else [])))
+    seconds = done["seconds"].dropna()
+    quartiles = [seconds.quantile(q) if len(seconds) else NONE for q in (0.25, 0.5, 0.75)]
+    middle = dict(zip(("lower_quartile", "median", "upper_quartile"), quartiles, strict=True))
+    return {"cases": len(seconds), "geometric_mean": stats.gmean(seconds) if len(seconds) else NONE} | middle
+
+
+def ratings(export: Export, row: Row) -> Numbers:
+    table = export.long
+    own = table[(table["kind"] == "rating") & (table["question"] == row["rating"]) & (table["arm"] == row["arm"])]
+    planned = own[own["purpose"] == "reading"]
+    known = planned[planned["value"].notna()].assign(value=lambda t: t["value"].astype(int))
+    points = int(export.ratings[row["rating"]]["points"])
+    cases = cases_of(known, "value")
+    scale = range(1, points + 1)
+    weighted = agreement(cases, scale, lambda a, b: 1 - (a - b) ** 2 / (points - 1) ** 2)
+    everybody = sorted(set(planned["reader"]))
+    whole = np.array([[case[r] for r in everybody] for case in cases if len(case) == len(everybody)], dtype=float)
+    found: Numbers = {
+        "pairs": planned["pair"].nunique(),
+        "readers": known["reader"].nunique(),
+        "readings": len(known),
+        "missing": len(planned) - len(known),
+        "median": known["value"].median(),
+        "mean": known["value"].mean(),
+        "ac2": weighted["ac1"],
+        "alpha": alpha(cases, ordinal(cases, points)),
+    }
+    found |= {f"share_{k}": mean(known["value"] == k) if k in scale else NONE for k in range(1, 12)}
+    if len(whole) > 1:
+        found |= intraclass(whole) | {"kendall_w": concordance(whole)}
+    else:
+        found |= dict.fromkeys(("icc", "icc_mean", "icc_1_1", "icc_3_1", "icc_1_k", "icc_3_k", "kendall_w"), NONE)
+    # For two readers only; this study has more.
+    return found | dict.fromkeys(("weighted_kappa", "bias", "lower_limit", "upper_limit"), NONE)
+
+
+def pairs_of_readers(export: Export, row: Row) -> Numbers:
+    known = export.first[export.first["assessed"]]
+    one, two = (
+        known[known["reader"] == row[name]].set_index(["pair", "question"])["appears"] for name in ("first", "second")
+    )
+    both = pd.concat([one, two], axis=1, join="inner")
+    pairs = list(both.itertuples(index=False, name=None))
+    return {"n": len(pairs), "value": kappa(pairs)}
+
+
+def confirmatory(export: Export, row: Row) -> Numbers:
+    """The second of the two groups is the one that the hypothesis names first, or the counterfactuals."""
+    arms = row["arms"].split(" against ")
+    plan = export.protocol["analysis"]
+    if row["finding"] in export.ratings:
+        long = export.long
+        known = long[(long["kind"] == "rating") & (long["question"] == row["finding"]) & (long["purpose"] == "reading")]
+        rows = known[known["value"].notna()].assign(second=known["arm"] == arms[0])
+        rows = rows[rows["arm"].isin(arms)]
+        return tested(rows, row["test"]) | {"primary": is_primary(row, plan)}
+    known = export.first[export.first["assessed"] & (export.first["question"] == row["finding"])]
+    known = known[known["arm"].isin(arms)]
+    if len(arms) == 1:
+        rows = pd.concat(
+            [known.assign(second=later, value=known[name].astype(float)) for later, name in enumerate(SIDES.values())]
+        ).astype({"second": bool})
+    else:
+        change = known["in_counterfactual"].astype(float) - known["in_original"].astype(float)
+        outcome = {"difference": change, "appears": (change > 0), "disappears": (change < 0)}[row["estimand"]]
+        rows = known.assign(second=known["arm"] == arms[0], value=outcome.astype(float))
+    return tested(rows, row["test"]) | {"primary": is_primary(row, plan)}
+
+
+def is_primary(row: Row, plan: Row) -> bool:
+    return (row["finding"], row["arms"]) == (plan["finding"], " against ".join(plan["contrast"]))
+
+
+def comparisons(export: Export, row: Row) -> Numbers:
+    known = export.first[export.first["assessed"] & (export.first["question"] == row["finding"])]
+    known = known[known["arm"].isin([row["first"], row["second"]])]
+    return tested(known.assign(second=known["arm"] == row["second"], value=known["appears"].astype(float)), row["test"])
+
+
+def checks(export: Export, row: Row) -> Numbers:
+    own = export.ticked[export.ticked["reader"] == row["reader"]]
+    again = own[own["purpose"] == "repeat"]
+    key = ["pair", "question"]
+    once, twice = (t.set_index(key) for t in (own[own["purpose"] == "reading"], again))
+    # What could be assessed only once still says how often the reader ticks (Gwet's way with gaps).
+    cases = [
+        {n: bool(t.loc[place, "appears"]) for n, t in (("1", once), ("2", twice)) if t.loc[place, "assessed"]}
+        for place in twice.index
+    ]
+    both = [(case["1"], case["2"]) for case in cases if len(case) == 2]
+    identical = own[(own["purpose"] == "control") & (own["pair_kind"] == "identical")]
+    known = identical[identical["assessed"]]
+    alarms = known["answer"].isin(SIDED)
+    return (
+        {"repeats": again["pair"].nunique(), "controls": identical["pair"].nunique()}
+        | {"intra_reader": agreement(cases, (False, True))["ac1"]}
+        | {"intra_reader_kappa": kappa(both)}
+        | wilson("false_alarms", int(alarms.groupby(known["pair"]).any().sum()), known["pair"].nunique())
+        | wilson("false_alarm_answers", int(alarms.sum()), len(known))
+    )
+
+
+def controls(export: Export, row: Row) -> Numbers:
+    table = export.ticked[(export.ticked["purpose"] == "control") & export.ticked["assessed"]]
+    own = table[table["pair_kind"] == row["pair_kind"]]
+    return {
+        "pairs": own["pair"].nunique(),
+        "readers": own["reader"].nunique(),
+        "answers": len(own),
+        "one_sided": mean(own["answer"].isin(SIDED)),
+    }
+
+
+def blinding(export: Export, row: Row) -> Numbers:
+    """Bang's index: the guess is right where it is not the original's side."""
+    table = export.long[(export.long["purpose"] == "guess") & (export.long["question"] == "guess")]
+    own = table[(table["arm"] == row["arm"]) & (table["answer"] != "")]
+    unsure = int((own["answer"] == "unsure").sum())
+    wrong = int((own["answer"] == own["original_side"]).sum())
+    right = len(own) - unsure - wrong
+    told = {"right": right, "wrong": wrong, "unsure": unsure, "index": (right - wrong) / len(own)}
+    return told | {"readers": own["reader"].nunique(), "patients": own["patient"].nunique()}
+
+
+def cannot_assess(export: Export, row: Row) -> Numbers:
+    planned = export.of(row, "finding", "arm")
+    given = planned[planned["answer"] != ""]
+    cannot, how = given["answer"] == "cannot", row["treatment"]
+    if how == "left out":
+        given = given[~cannot]
+    said: Any = given["appears"]
+    if how in ("absent", "present"):
+        said = said.where(~cannot, how == "present")
+    if how == "own category":
+        said = said.astype(object).where(~cannot, "cannot")
+    cases = cases_of(given.assign(said=said), "said")
+    categories = (False, True, "cannot") if how == "own category" else (False, True)
+    coefficients = agreement(cases, categories)
+    kept = ("raw_agreement", "ac1", "brennan_prediger", "alpha")
+    return {
+        "cannot": int(cannot.sum()),
+        "readings": len(given),
+        "share": mean(v is True or v == 1 for v in said),
+    } | {name: coefficients[name] for name in kept}
+
+
+TABLES: dict[str, Callable[[Export, Row], Numbers]] = {
+    "findings": findings, "per-reader": per_reader, "readers": readers, "ratings": ratings,
+    "pairs-of-readers": pairs_of_readers, "confirmatory": confirmatory, "comparisons": comparisons,
+    "repeats-and-false-alarms": checks, "controls": controls, "blinding": blinding, "missing": missing,
+    "times": times, "cannot-assess": cannot_assess,
+}  # fmt: skip
+
+
+def recounted(export: Export, name: str, rows: list[dict[str, Any]]) -> list[Numbers]:
+    """The numbers of a table's rows; `rows` say what each row is about, and which test was taken."""
+    if name in TABLES:
+        found = [TABLES[name](export, row) for row in rows]
+        if name in ("confirmatory", "comparisons"):
+            method = "holm" if name == "confirmatory" else "fdr_bh"
+            for row, p in zip(found, multipletests([row["p"] for row in rows], method=method)[1], strict=True):
+                row["p_adjusted"] = p
+        return found
+    key = name.removeprefix("question-")
+    count = single_images if key == SINGLE else KINDS[export.questions[key]["kind"]]
+    return [count(export, key, row) for row in rows]
+
+
+def expected_rows(export: Export) -> dict[str, int]:
+    """How many rows the tables must have that go over all readers, findings and arms."""
+    arms, keys = len(export.arms), len(export.protocol["findings"])
+    everybody = export.first["reader"].nunique()
+    return {
+        "findings": keys * arms,
+        "per-reader": everybody * keys * arms,
+        "readers": everybody,
+        "ratings": len(export.ratings) * arms,
+        "pairs-of-readers": everybody * (everybody - 1) // 2,
+        "confirmatory": len(export.protocol["analysis"]["family"]),
+        "comparisons": keys * arms * (arms - 1) // 2,
+        "repeats-and-false-alarms": everybody,
+        "controls": len(export.protocol["controls"]),
+        "missing": everybody * arms,
+        "times": everybody * (arms + 1),
+        "cannot-assess": keys * arms * 4,
+    }
