@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, expect
 
 from db.models import Pair, Study, Trial
 from services.workspace import Workspace, open_workspace
-from tests.browser.reading import at_case, finish_case, seated
+from tests.browser.reading import ALL_ANSWERS, at_case, finish_case, seated
 from tests.browser.server import Server
 from tests.browser.studies import add_reader, make_study, noise_pairs
 
@@ -37,17 +38,22 @@ def practice_room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Se
         for place, trial in enumerate([first, *(trial for trial in trials if trial is not first)]):
             trial.position = place
         first.purpose = "training"
-    with Server(folder) as server:
+    with Server(folder, worker=False) as server:
         yield server, workspace
     workspace.engine.dispose()
 
 
-def go_on(page: Page) -> None:
-    """Once more where the first press only held the case, so that what was right is seen."""
+def test_who_has_seen_what_was_right_goes_on_with_one_press(
+    practice_room: tuple[Server, Workspace], context: BrowserContext
+) -> None:
+    server, _ = practice_room
+    page = seated(context, server, "reader.one")
+    for key in ALL_ANSWERS:
+        page.keyboard.press(key)
+    expect(page.locator(".practice .wrong")).to_have_count(1)  # told before anything is pressed to go on
+    page.wait_for_timeout(1100)
     page.keyboard.press("Enter")
-    page.wait_for_timeout(400)
-    if page.locator("[data-case='1']").is_visible() and page.locator(".notice").is_hidden():
-        page.keyboard.press("Enter")
+    expect(page.locator(".notice")).to_contain_text("1 of 2 practice answers are right")
 
 
 def test_practice_tells_what_was_right_and_opens_the_study_when_passed(
@@ -61,17 +67,21 @@ def test_practice_tells_what_was_right_and_opens_the_study_when_passed(
     expect(told).to_contain_text("Line or tube")
     expect(told.locator(".wrong")).to_contain_text("in both")
     expect(told.locator(".right")).to_have_count(1)
+    expect(told).to_have_class(re.compile("pointed"))  # the press came too early to have seen it
     at_case(page, 1)
-    go_on(page)
+    page.keyboard.press("Enter")
     expect(page.locator(".notice")).to_contain_text("1 of 2 practice answers are right, 100 % are needed")
     page.get_by_role("button", name="Back", exact=False).first.click()
     at_case(page, 1)
     expect(told).to_contain_text("Line or tube")
     for _ in range(6):
         page.keyboard.press("ArrowUp")
+    page.keyboard.press("n")  # the same answer once more is no news
+    expect(told.locator(".wrong")).to_have_count(1)
+    page.keyboard.press("ArrowUp")
     page.keyboard.press("x")
     expect(told.locator(".wrong")).to_have_count(0)
-    go_on(page)
+    page.keyboard.press("Enter")  # early again, but all is right: the room goes on when it has been seen
     at_case(page, 2)
     expect(told).to_be_hidden()
     finish_case(page)

@@ -24,6 +24,8 @@ function watchKeys({ act, viewer, questions, busy, escape }) {
   }
 
   function onKey(event) {
+    // A key that is held down leads on once, not past what the next case has to say.
+    if (event.key === "Enter" && event.repeat) return event.preventDefault();
     if (event.ctrlKey || event.metaKey || event.altKey) {
       const field = event.composedPath()[0] instanceof HTMLTextAreaElement || event.composedPath()[0] instanceof HTMLInputElement;
       if (event.ctrlKey && event.key === "Enter") act.forward();

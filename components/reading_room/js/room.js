@@ -25,6 +25,7 @@ function makeRoom(root, place, info, doors) {
   let measuring = false;
   let practising = null; // the practice case on the screen, as the server tells it
   let practiceTimer = 0;
+  let early = null; // the practice case that its reader wanted to leave before what was right had been seen
 
   const log = (place.rehearsal || place.chair ? makeNoLog : makeViewingLog)();
   const time = makeReadingClock(viewing.idle_seconds, viewing.break_minutes);
@@ -268,6 +269,8 @@ function makeRoom(root, place, info, doors) {
   const now = () => ({ answers: questions.answers(), measures: measure.measures() });
 
   function send(keep = true) {
+    clearTimeout(practiceTimer);
+    early = null;
     const state = now();
     if (keep) past.set(shown.token, [...(past.get(shown.token) || []), shown.state]);
     shown.state = state;
@@ -330,12 +333,18 @@ function makeRoom(root, place, info, doors) {
     else showEnd();
   }
 
-  /** A practice case is left once its answer has been saved and what was right has been on the screen. */
+  /** A practice case is left once its answer has been saved and what was right has been seen. A press that comes sooner
+   *  is kept where everything was right; else it stays at what was wrong, and the next one leads on. */
   function practised() {
     const mine = visit;
+    const later = (pause) => (practiceTimer = setTimeout(() => mine === visit && shown && forward(), pause));
     clearTimeout(practiceTimer);
-    if (!outbox.waitingFor(shown.token)) return !practice.hold(shown.token);
-    practiceTimer = setTimeout(() => mine === visit && shown && forward(), 150);
+    if (outbox.waitingFor(shown.token)) return later(150), false;
+    const wait = practice.wait(shown.token);
+    if (!wait || early === shown.token) return (early = null), true;
+    if (practice.allRight()) return later(wait), false;
+    early = shown.token;
+    practice.point();
     return false;
   }
 
