@@ -30,6 +30,29 @@ CONTROL_WORDS = {
     "filter": "Original against a plain filter",
     "patients": "Two different patients",
 }
+# Columns of the tables of questions: shares in [0, 1], counts that are shown where there is anything to count, and
+# names that are no words.
+_SHARES = frozenset(
+    (
+        "share", "right", "with_mark", "in_original", "in_counterfactual", "prevalence_original",
+        "prevalence_counterfactual", "difference",
+    )
+)  # fmt: skip
+_WHERE_ANY = frozenset(("missing", "not_asked", "cannot", "area"))
+_HEADS = {
+    "arm_name": "Arm",
+    "missing": "No answer",
+    "cannot": "Cannot assess",
+    "option": "Answer",
+    "sd": "SD",
+    "p": "p",
+    "with_mark": "Readings with a mark",
+    "area": "Mean area, pixels",
+    "in_original": "In originals",
+    "in_counterfactual": "In counterfactuals",
+    "prevalence_original": "In originals",
+    "prevalence_counterfactual": "In counterfactuals",
+}
 
 
 def study_figures(protocol: Protocol, tables: StudyTables, decoded: pd.DataFrame | None) -> list[Figure]:
@@ -238,20 +261,31 @@ def blinding_rows(protocol: Protocol, table: pd.DataFrame) -> list[dict[str, Any
 def question_blocks(protocol: Protocol, tables: Mapping[str, pd.DataFrame]) -> list[dict[str, Any]]:
     """The further questions, each with its text, column heads and rows as they are read."""
     words = {question.key: question.text for question in protocol.questions}
+    labels = {finding.key: finding.label for finding in protocol.findings}
     found = []
     for key, table in tables.items():
-        heads, rows = as_read(table.drop(columns=["arm"], errors="ignore"))
+        heads, rows = as_read(table.drop(columns=["arm"], errors="ignore"), labels)
         found.append({"text": words.get(key, key), "heads": heads, "rows": rows})
     return found
 
 
-def as_read(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
-    """Any table of results for people: heads and cells, an estimate with its interval in one cell, notes left out."""
-    names = [name for name in table.columns if not str(name).endswith(("_low", "_high", "_note"))]
+def as_read(table: pd.DataFrame, labels: Mapping[str, str]) -> tuple[list[str], list[list[str]]]:
+    """Any table of results for people: heads and cells, an estimate with its interval in one cell. Left out are notes
+    and what is 0 or empty throughout. labels: finding key -> what readers see."""
+    names = [str(name) for name in table.columns if not str(name).endswith(("_low", "_high", "_note"))]
+    names = [name for name in names if name not in _WHERE_ANY or table[name].fillna(0).astype(bool).any()]
     rows = []
     for row in _records(table):
-        rows.append([with_spread(row, name) if f"{name}_low" in row else _plain(row[name]) for name in names])
-    return [str(name).replace("_", " ").replace("arm name", "arm") for name in names], rows
+        row |= {"finding": labels.get(str(row["finding"]), row["finding"])} if "finding" in row else {}
+        rows.append([_cell(row, name) for name in names])
+    return [_HEADS.get(name, name.replace("_", " ").capitalize()) for name in names], rows
+
+
+def _cell(row: Mapping[str, Any], name: str) -> str:
+    share = name in _SHARES and isinstance(row[name], float)
+    if f"{name}_low" in row:
+        return with_spread(row, name, share=share)
+    return percent(row[name]) if share else _plain(row[name])
 
 
 def _plain(value: Any) -> str:

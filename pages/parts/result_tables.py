@@ -46,6 +46,10 @@ VIEWS = {
     "difference": "Differences",
     "slopes": "Slopes",
 }
+TITLES = {
+    "difference": "Prevalence: counterfactuals minus originals",
+    "slopes": "Prevalence in originals and counterfactuals",
+}
 CAPTIONS = {
     "shares": (
         "Share of readings, 95 % interval (bootstrap over patients, these readers). Tick: seen by the majority of "
@@ -75,7 +79,8 @@ def findings_tab(found: StudyResults) -> None:
         table, columns, heads = grouped(found)
     left, right = st.columns([3, 2], gap="large")
     with left:
-        st.subheader("Finding appears in the counterfactual", anchor=False, help=TERMS["prevalence"])
+        title = TITLES.get(view or "", "Finding appears in the counterfactual")
+        st.subheader(title, anchor=False, help=TERMS["prevalence"])
         if view == "shares":
             shares(found, table, columns, heads)
         else:
@@ -144,8 +149,8 @@ def shares(found: StudyResults, table: pd.DataFrame, columns: list[tuple[str, st
 
 def all_numbers(table: pd.DataFrame) -> None:
     columns = [
-        "Finding", "Arm", "Readings", "Cannot", "Original", "Counterfactual", "Difference", "Raw", "AC1", "Fleiss",
-        "Alpha", "PABAK", "Pos. / neg.",
+        "Finding", "Arm", "Readings", "Cannot assess", "Original", "Counterfactual", "Difference", "Raw", "AC1",
+        "Fleiss", "Alpha", "PABAK", "Pos. / neg.",
     ]  # fmt: skip
     rows = []
     for record in records(table):
@@ -214,10 +219,10 @@ def ratings_tab(found: StudyResults) -> None:
         st.space("small")
     if found.study.protocol.ratings:
         st.caption("AC2 with quadratic weights. Intervals 95 %: bootstrap over patients; ICC from F.")
-    for question in found.study.protocol.questions:
-        if question.key in found.tables.questions:
-            st.subheader(question.text, anchor=False)
-            plain_table(found.tables.questions[question.key], drop=("arm",))
+    asked = {question.key: question.text for question in found.study.protocol.questions}
+    for key, table in found.tables.questions.items():
+        st.subheader(asked.get(key, key), anchor=False)
+        plain_table(found, table, drop=("arm",))
 
 
 def _bar(shares: list[float]) -> str:

@@ -70,6 +70,14 @@ def test_it_holds_every_section(html):
         assert f'<section id="{name}">' in html and f'href="#{name}"' in html
 
 
+def test_a_wide_table_is_printed_with_its_heading(html):
+    """On paper a wide part begins a page turned sideways: its heading must be in it."""
+    parts = html.split('<div class="wide">')[1:]
+    assert len(parts) >= 2 and all(part.lstrip().startswith(("<h2>", "<h3>")) for part in parts)
+    for heading in ("All coefficients", "Ratings"):
+        assert any(f">{heading}</h" in part.partition("<table")[0] for part in parts), heading
+
+
 def test_it_tells_the_results(html, content):
     text = " ".join(" ".join(Page(html).text).split())
     assert digest(content.protocol) in text
