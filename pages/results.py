@@ -73,7 +73,7 @@ def show(found: StudyResults) -> None:
     arms = len(study.protocol.arms)
     sub = [
         f"Closed {day(study.closed_at)}" if study.closed_at else "Open for reading",
-        f"sha256\u00a0{layout.short_digest(study.digest)}",
+        f"sha256\u00a0{layout.short_digest(study.digest)}" if study.digest else "never locked",
         counted(line.readers, "reader"),
         f"{counted(line.pairs, 'pair')} of {counted(line.patients, 'patient')} in {counted(arms, 'arm')}",
         f"degree {study.protocol.degree:g}, {study.protocol.rendering}",

@@ -137,7 +137,7 @@ def templates(view: StudyView) -> None:
 
 
 def _named(view: TemplateView) -> str:
-    return f"{view.template.name} ({view.template.about})" if view.template.about else view.template.name
+    return f"{view.template.name}: {view.template.about}" if view.template.about else view.template.name
 
 
 @st.dialog("Save these questions as a template")

@@ -84,7 +84,7 @@ def exploratory(found: StudyResults) -> None:
                 layout.unbroken(row["values"]),
                 _two(row["difference"], row["interval"]),
                 _two(*row["odds"].rstrip(")").partition(" (")[::2]),
-                f"{row['patients']} / {row['readings']}",
+                layout.unbroken(f"{row['patients']} / {row['readings']}"),
                 row["test"],
                 row["p"],
                 row["p_adjusted"],

@@ -214,8 +214,9 @@ def pair_panel(pair: PairView, arm: str, reference: str = "original") -> None:
     """Original, counterfactual and signed difference of a pair, with the three probabilities of the target."""
     mark = layout.chip_of("flipped", "done") if pair.flipped else layout.chip_of("did not flip", "note")
     layout.html(
-        f"<b>{layout.escape(arm)}</b> {mark} <span class=muted>p of the target: original {pair.p_source:.2f}, "
-        f"reconstruction {pair.p_reconstruction:.2f}, counterfactual {pair.p_counterfactual:.2f}</span>"
+        f"<b>{layout.escape(arm)}</b> {mark} <span class=muted>probability of the target class: original "
+        f"{layout.percent(pair.p_source)}, reconstruction {layout.percent(pair.p_reconstruction)}, counterfactual "
+        f"{layout.percent(pair.p_counterfactual)}</span>"
     )
     pictures = pair_pictures(workspace(), pair)
     captions = (

@@ -55,7 +55,7 @@ def editor(view: StudyView, rows: list[ReferenceRow]) -> None:
     frame = pd.DataFrame(
         [{"patient": row.patient, **{key: WORDS[value] for key, value in row.answers.items()}} for row in rows]
     )
-    options = {
+    options: dict[str, Any] = {"patient": st.column_config.TextColumn("Patient")} | {
         key: st.column_config.SelectboxColumn(
             labels[key], options=["unknown", "yes", "no"], default="unknown", required=True
         )

@@ -41,12 +41,12 @@ def _share(label: str, help_text: str, low: float = 0.0) -> Any:
 COLUMNS = {
     "sensitivity": _share("Sensitivity", "Chance to see a finding that is there"),
     "specificity": _share("Specificity", "Chance not to see one that is not"),
-    "agreement": _share("Shared", "Chance that a judgement rests on what all readers see alike"),
+    "agreement": _share("Shared view", "Chance that a judgement rests on what all readers see alike"),
     "choice": _share("Right choice", "Chance to take the right one of two, where a question has one"),
     "side_bias": _share("Side bias", "Chance to name the favourite side; above 0 that is A, below 0 B", -1.0),
     "favourite": st.column_config.SelectboxColumn("Favourite", options=list(ANSWERS), required=True),
     "answer_bias": _share("Answer bias", "Chance to give the favourite answer whatever is seen"),
-    "cannot": _share("Cannot", "Chance of “cannot assess”"),
+    "cannot": _share("Cannot assess", "Chance of “cannot assess”"),
     "fatigue": _share("Fatigue", "Share of the skill lost from the first to the last case"),
     "stops_after": st.column_config.NumberColumn("Stops after", help="Cases, then no more; empty: never", min_value=0),
 }
@@ -63,7 +63,12 @@ def rehearsal_section(view: StudyView) -> None:
     )
     with st.form(f"rehearse-{view.id}", border=True):
         table = st.data_editor(
-            START, column_config=COLUMNS, num_rows="dynamic", hide_index=True, key=f"simulated-{view.id}"
+            START,
+            column_config=COLUMNS,
+            num_rows="dynamic",
+            hide_index=True,
+            placeholder="never",
+            key=f"simulated-{view.id}",
         )
         arms = [arm.key for arm in view.protocol.arms]
         with st.container(horizontal=True):
@@ -124,7 +129,7 @@ def shown(view: StudyView, one: RehearsalView) -> None:
             "falls outside by chance."
         )
         recovery(view, table)
-        with st.container(horizontal=True):
+        with st.container(horizontal=True, vertical_alignment="center"):
             st.page_link("pages/results.py", label="Its results", query_params={"study": str(one.study_id)})
             if st.button("Remove this rehearsal", key=f"remove-{one.study_id}", icon=":material/delete:"):
                 remove_rehearsal(workspace(), one.study_id, actor())

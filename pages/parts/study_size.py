@@ -25,7 +25,7 @@ def size_section(view: StudyView) -> None:
             target = st.selectbox("Statistic", list(TARGETS), format_func=lambda t: TARGETS[t], key=f"target-{view.id}")
             width = st.number_input("Wanted width of the 95 % interval", 0.02, 1.5, 0.3, 0.05)
             most = int(st.number_input("Readers, at most", 2, 10, 5, 1))
-        with st.container(horizontal=True):
+        with st.container(horizontal=True, vertical_alignment="bottom"):
             prevalence = st.number_input("The finding is in a counterfactual with chance", 0.0, 1.0, 0.3, 0.05)
             original = st.number_input("and in an original with chance", 0.0, 1.0, 0.1, 0.05)
             sensitivity = st.number_input("Sensitivity of every reader", 0.0, 1.0, 0.85, 0.05)

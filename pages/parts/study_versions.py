@@ -82,8 +82,8 @@ def flow_section(view: StudyView) -> None:
                 for key in (row.original_key, row.reconstruction_key):
                     st.image(workspace().get(key), width=120)
                 st.caption(
-                    f"{row.reason}; p of the target {row.p_source:.2f} in the original, {row.p_reconstruction:.2f} in "
-                    f"the reconstruction; SSIM {row.ssim:.2f}"
+                    f"{row.reason}; probability of the target class {layout.percent(row.p_source)} in the "
+                    f"original, {layout.percent(row.p_reconstruction)} in the reconstruction; SSIM {row.ssim:.2f}"
                 )
 
 

@@ -50,11 +50,16 @@ def viewing_step(view: StudyView) -> None:
 
 
 def _said(viewing: Viewing) -> list[str]:
-    said = [VIEW_NAMES[v].lower() for v in viewing.views if v in VIEW_NAMES]
-    said += [f"opens with {PRESET_NAMES[viewing.preset].lower()}"] if viewing.preset in PRESET_NAMES else []
+    said = [_within(VIEW_NAMES[v]) for v in viewing.views if v in VIEW_NAMES]
+    said += [f"opens with {_within(PRESET_NAMES[viewing.preset])}"] if viewing.preset in PRESET_NAMES else []
     said += [] if viewing.screen_check else ["no screen check"]
     names = {name: texts["language.name"] for name, texts in catalogues().items()}
     return said + ([names.get(viewing.language, viewing.language)] if viewing.language else [])
+
+
+def _within(name: str) -> str:
+    """A name within a sentence."""
+    return name[0].lower() + name[1:]
 
 
 def _form(study_id: int, now: Viewing) -> Viewing:

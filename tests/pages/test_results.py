@@ -42,7 +42,7 @@ def test_the_answer_comes_first_and_every_tab_opens(
     for tab, words in (
         ("Ratings", "The difference looks like real disease"),
         ("Readers", "Reader 0"),
-        ("Cases", "p of the target"),
+        ("Cases", "probability of the target class"),
         ("Comparisons", "Arms against each other (exploratory)"),
         ("Export", "every figure as SVG"),
     ):
