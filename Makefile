@@ -4,6 +4,8 @@ PORT ?= 8501
 BIN := .venv/bin
 STAMP := .venv/.installed
 TEST_STAMP := .venv/.installed-test
+JOBS ?= 2
+PYTEST = BROWSER_PATH="$$(sh tests/browser/find_chromium.sh)" $(BIN)/python -m pytest --durations=15
 
 .PHONY: run test lint demo clean
 
@@ -28,8 +30,11 @@ lint: $(TEST_STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# A file stays on one worker, whose module fixtures it shares; the order is that of tests/conftest.py. Two workers with
+# as many torch threads as cores would be in each other's way.
 test: $(TEST_STAMP) lint
-	BROWSER_PATH="$$(sh tests/browser/find_chromium.sh)" $(BIN)/python -m pytest --durations=15
+	OMP_NUM_THREADS=1 $(PYTEST) -n $(JOBS) --dist loadfile --no-loadscope-reorder -m "not alone"
+	$(PYTEST) -m alone
 
 clean:
 	rm -rf .venv build *.egg-info

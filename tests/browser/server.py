@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -10,24 +12,45 @@ import sys
 import time
 import urllib.request
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from urllib.error import URLError
+
+from db.models import Lease, now
+from services.worker import lease
+from services.workspace import open_workspace
 
 ROOT = Path(__file__).parents[2]
 
 
 def free_port() -> int:
-    """A TCP port that nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port that nobody listens on just now, below those that the system lends to outgoing connections: a
+    browser's could take the port of a server that was killed before it is started again."""
+    while True:
+        port = random.SystemRandom().randrange(20_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+def leave_work_to_others(folder: Path) -> None:
+    """As if another machine's worker held the workspace: for a day its servers start none of their own, which costs
+    each as much as the server itself."""
+    workspace = open_workspace(folder)
+    with workspace.session() as session:
+        session.merge(Lease(name=lease.NAME, holder="another machine", heartbeat=now() + timedelta(days=1)))
+    workspace.engine.dispose()
 
 
 @dataclass
 class Server:
-    """`streamlit run app.py` on `folder`. `log` collects its output. Use as a context manager, or start and stop."""
+    """`streamlit run app.py` on `folder`. `log` collects its output. Use as a context manager, or start and stop.
+
+    worker: whether the server starts its worker; reading needs none.
+    """
 
     folder: Path
+    worker: bool = True
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
 
@@ -42,6 +65,8 @@ class Server:
     def start(self, timeout: float = 60) -> Server:
         """Start and wait until it answers. Raises RuntimeError with the log where it does not."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        if not self.worker:
+            leave_work_to_others(self.folder)
         with (self.folder / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(self.port)],

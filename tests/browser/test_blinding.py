@@ -127,7 +127,7 @@ def records(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> tuple
         add_reader(workspace, make_study(workspace, noise_pairs(CASES, white=4095), ARMS, white=4095))
         if name == "exchanged":
             exchange(workspace)
-        with Server(folder) as server:
+        with Server(folder, worker=False) as server:
             found.append(read_study(browser, server))
         workspace.engine.dispose()
     return found[0], found[1]

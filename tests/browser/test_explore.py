@@ -70,6 +70,7 @@ def drawn(page: Page) -> None:
     expect(page.locator(".explorer")).not_to_have_class(re.compile("waiting|busy"), timeout=SLOW)
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(600)
 def test_the_slider_answers_at_once_and_shows_what_was_judged(
     studio: tuple[Server, Workspace, int], context: BrowserContext
@@ -135,7 +136,8 @@ def check_tools(page: Page, server: Server) -> None:
     drawn(page)
     row = page.locator(".row.here")
     expect(row.locator("output")).to_have_text("+4.0")
-    expect(page.locator("aside .note")).to_contain_text(re.compile(r"2 directions together: probability of Bright \d+ %"))
+    together = re.compile(r"2 directions together: probability of Bright \d+ %")
+    expect(page.locator("aside .note")).to_contain_text(together)
     alone, without = (int(text.strip(" %<>")) for text in row.locator(".effect").all_inner_texts())
     assert alone < 50 <= without
     expect(page.locator("figcaption .chip:visible")).to_have_count(0)

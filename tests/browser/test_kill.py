@@ -49,7 +49,7 @@ def test_no_answer_is_lost_or_doubled(tmp_path: Path, context: BrowserContext) -
     workspace = open_workspace(tmp_path / "workspace")
     add_reader(workspace, make_study(workspace, noise_pairs(CASES)))
     chance = random.Random(0)
-    server = Server(tmp_path / "workspace").start()
+    server = Server(tmp_path / "workspace", worker=False).start()
     given: dict[int, dict[str, dict[str, object]]] = {}
     confirmed: list[dict[int, dict[str, object]]] = []
     echoed: dict[tuple[str, int], object] = {}

@@ -60,7 +60,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Wor
         # As in a schedule whose first arm has one case: then comes what is asked about the series.
         for trial in session.query(Trial).filter(Trial.position == 1):
             trial.purpose = "series"
-    with Server(folder) as server:
+    with Server(folder, worker=False) as server:
         yield server, workspace
     workspace.engine.dispose()
 

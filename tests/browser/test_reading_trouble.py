@@ -30,7 +30,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Wor
     study = make_study(workspace, noise_pairs(2), findings=FOREIGN)
     for number in ("one", "two", "three"):
         add_reader(workspace, study, f"reader.{number}", f"Dr. {number.capitalize()}")
-    with Server(folder) as server:
+    with Server(folder, worker=False) as server:
         yield server, workspace
     workspace.engine.dispose()
 

@@ -41,7 +41,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Wor
     for number in ("one", "two", "three", "four"):
         add_reader(workspace, free, f"reader.{number}", f"Dr. {number.capitalize()}")
     add_reader(workspace, strict, "reader.strict", "Dr. Strict")
-    with Server(folder) as server:
+    with Server(folder, worker=False) as server:
         yield server, workspace
     workspace.engine.dispose()
 

@@ -22,7 +22,7 @@ def server(tmp_path: Path):  # type: ignore[no-untyped-def]
     workspace = open_workspace(tmp_path / "workspace")
     ensure_account(workspace, "reader", "Dr Reader", "reader", PASSWORD)
     workspace.engine.dispose()
-    with Server(tmp_path / "workspace") as running:
+    with Server(tmp_path / "workspace", worker=False) as running:
         yield running
 
 

@@ -45,7 +45,7 @@ def server(tmp_path: Path):  # type: ignore[no-untyped-def]
         if link.startswith("/invite/"):
             accept_invitation(workspace, link.removeprefix("/invite/"), PASSWORD)
     workspace.engine.dispose()
-    with Server(tmp_path / "workspace") as running:
+    with Server(tmp_path / "workspace", worker=False) as running:
         yield running
 
 

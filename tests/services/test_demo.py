@@ -66,9 +66,9 @@ def test_simulated_readers_agree_about_as_far_as_they_were_told_to(demo: Workspa
 
 def test_a_second_call_is_quick_and_changes_nothing(demo: Workspace) -> None:
     before = [count(demo, table) for table in (Dataset, Image, Run, Study, Reading, Entry)]
-    started = time.perf_counter()
+    started = time.process_time()
     prepare_demo(demo)
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
     assert [count(demo, table) for table in (Dataset, Image, Run, Study, Reading, Entry)] == before
 
 

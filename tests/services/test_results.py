@@ -166,9 +166,9 @@ def test_same_readings_give_same_numbers_and_the_second_call_is_free(workspace: 
     read_all(workspace, study_id, lambda *_: ANSWERS[int(rng.integers(4))])
     close_study(workspace, study_id, actor="ada")
     first = results(workspace, study_id)
-    started = time.perf_counter()
+    started = time.process_time()
     assert results(workspace, study_id) is first
-    assert time.perf_counter() - started < 0.1
+    assert time.process_time() - started < 0.1
     from services import results as module
 
     module._cache.clear()
