@@ -157,12 +157,12 @@ def generator_folder(workspace: Workspace, model_id: int) -> Path:
 
 def _checked(folder: str, sha256: str) -> Path:
     """The folder, if card and weights file are the ones that were registered."""
-    from cfcore.training.weights import WEIGHTS, file_sha256, read_card
+    from cfcore.training.weights import WEIGHTS, model_sha256, read_card
 
     path = Path(folder)
     found = read_card(path)["sha256"]
     if found == sha256 and (path / WEIGHTS).exists():
-        found = file_sha256(path / WEIGHTS)
+        found = model_sha256(path)
     if found != sha256:
         raise ValueError(
             f"the weights in {path.name} are not the ones registered (SHA-256 {found[:12]}…, expected {sha256[:12]}…): "

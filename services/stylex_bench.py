@@ -283,7 +283,7 @@ def random_samples(generator: StylEx, n: int, seed: int = SAMPLE_SEED) -> Tensor
     """(n, 1, size, size) pictures of z ~ N(0, I) under alternating labels."""
     z = torch.randn(n, generator.config.width, generator=torch.Generator().manual_seed(seed))
     label = torch.arange(n) % generator.config.classes
-    return generator.decode(generator.mapping(z, label), label)
+    return generator.decode(generator.sample(z, label), label)
 
 
 def sample_grid(

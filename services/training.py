@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import shlex
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -15,6 +16,7 @@ from cfcore.classifiers.base import Classifier
 from cfcore.classifiers.store import build_classifier, save_classifier
 from cfcore.classifiers.training import ClassifierTask, Evaluation, evaluate, predict
 from cfcore.engines.base import Progress
+from cfcore.generators.stylex.detail import Detail, fit_detail
 from cfcore.generators.stylex.model import StylEx, StylExConfig, save_stylex
 from cfcore.generators.stylex.training import RECIPES, StylExTask, reconstruction_quality
 from cfcore.training.batches import Batches
@@ -45,6 +47,7 @@ STYLEX_DEFAULTS: dict[str, Any] = LOOP_DEFAULTS | {
     "networks": {},
     "shared": [],
     "start_from": None,
+    "detail": 256,
 }
 CODES = 512
 HEALTHY = ("No Finding", "Healthy", "Normal", "NORMAL")
@@ -66,9 +69,7 @@ def load_split(
     Raises:
         ValueError: no image carries the label; names the labels that there are.
     """
-    query = sa.select(Image).where(Image.dataset_id == dataset_id, Image.split == split, Image.look.in_(SHOWN))
-    with workspace.session() as session:
-        rows = list(session.scalars(query.order_by(Image.id)))
+    rows = _rows(workspace, dataset_id, split)
     known = sorted({label for row in rows for label in row.labels})
     if positive not in known:
         raise ValueError(
@@ -76,9 +77,23 @@ def load_split(
         )
     if negative is not None:
         rows = [row for row in rows if positive in row.labels or negative in row.labels]
-    images = small_tensor(workspace, rows, (size, size))
     labels = torch.tensor([int(positive in row.labels) for row in rows])
-    return Split((images * 255).round().byte(), labels)
+    return Split(_pictures(workspace, rows, size), labels)
+
+
+def load_pictures(workspace: Workspace, dataset_id: int, split: str, size: int) -> Tensor:
+    """(n, 1, size, size) uint8: all images of a split, whatever their labels."""
+    return _pictures(workspace, _rows(workspace, dataset_id, split), size)
+
+
+def _rows(workspace: Workspace, dataset_id: int, split: str) -> list[Image]:
+    query = sa.select(Image).where(Image.dataset_id == dataset_id, Image.split == split, Image.look.in_(SHOWN))
+    with workspace.session() as session:
+        return list(session.scalars(query.order_by(Image.id)))
+
+
+def _pictures(workspace: Workspace, rows: list[Image], size: int) -> Tensor:
+    return (small_tensor(workspace, rows, (size, size)) * 255).round().byte()
 
 
 def _negative_name(workspace: Workspace, dataset_id: int, positive: str, negative: str | None) -> str:
@@ -158,9 +173,9 @@ def train_stylex(workspace: Workspace, run: Run, progress: Progress) -> int:
 
     `run.settings`: positive, negative (labels, as for the classifier; by default the classifier's own classes),
     iterations, batch (16), recipe (a key of RECIPES), losses (fields of StylExTraining that differ from the recipe's),
-    networks (fields of StylExConfig), start_from (id of a generator to go on from), shared (further pairs
-    {"dataset_id", "classifier_id"} that share the generator; each gets a model of the same weights), and those of the
-    loop.
+    networks (fields of StylExConfig), start_from (id of a generator to go on from; its detail layer is fitted anew),
+    shared (further pairs {"dataset_id", "classifier_id"} that share the generator; each gets a model of the same
+    weights), detail (256; components of the detail layer that is fitted at the end, 0 for none), and those of the loop.
     """
     settings = STYLEX_DEFAULTS | run.settings
     if settings["recipe"] not in RECIPES:
@@ -197,7 +212,11 @@ def train_stylex(workspace: Workspace, run: Run, progress: Progress) -> int:
         task.match_codes(images)
     seen: dict[str, float] = {"images_seen": int(losses[-1]["iteration"]) * int(settings["batch"])}
     seen["hours"] = round(losses[-1]["seconds"] / 3600, 2)
-    stored = [_store(workspace, run, settings, task, material, seen, adversarial) for material in materials]
+    detail = None
+    if settings["detail"]:
+        drawn = None if adversarial else torch.Generator().manual_seed(run.seed)
+        detail = fit_detail(task.average, images, int(settings["detail"]), drawn, progress)
+    stored = [_store(workspace, run, settings, task, material, seen, adversarial, detail) for material in materials]
     model_id, quality = stored[0]
     _finish(workspace, run, losses, {"model_id": model_id, "model_ids": [one[0] for one in stored]} | quality)
     return model_id
@@ -253,28 +272,46 @@ def _store(
     material: Material,
     seen: dict[str, float],
     adversarial: bool,
+    detail: Detail | None,
 ) -> tuple[int, dict[str, float]]:
     """The trained generator as a model of one classifier; its id and its quality on the test split."""
-    own = copy.deepcopy(task.average)
-    own.keep_classes(material.rows)
-    quality = reconstruction_quality(own, material.classifier, material.split("test").images)
+    held_out = material.split("test").images
+    quality, plain = held_out_quality(task.average, detail, material.rows, material.classifier, held_out)
     path, folder = new_folder(workspace)
     names = material.classifier.class_names
     card = _card(workspace, run, settings, material) | seen
     card |= {
         "name": run.name if not settings["shared"] else f"{card['classifier']}, StylEx",
         "classes": [names[0], material.positive],
-        "test": quality,
+        "test": quality | {"n": len(held_out)},
         "started_from": None,
         "code_scale": task.average.code_scale(material.train.images[:CODES].float() / 255),
     }
+    if detail is not None:
+        card["detail"] = {"components": len(detail.axes), "test_without": plain}
     if settings["shared"]:
         card["class_rows"] = list(material.rows)
     if settings["start_from"] is not None:
         card |= _sum_of_trainings(card, read_card(generator_folder(workspace, settings["start_from"])))
-    save_stylex(folder, task.average, card, task.discriminator if adversarial else None)
+    save_stylex(folder, task.average, card, task.discriminator if adversarial else None, detail)
     ids = {"classifier_id": material.classifier_id, "dataset_id": material.dataset_id}
     return add_model(workspace, card["name"], path, **ids), quality
+
+
+def held_out_quality(
+    model: StylEx, detail: Detail | None, rows: Sequence[int], classifier: Classifier, images: Tensor
+) -> tuple[dict[str, float], dict[str, float]]:
+    """`reconstruction_quality` of a plain generator's classes `rows` with its detail layer, and without."""
+    own = copy.deepcopy(model)
+    own.keep_classes(rows)
+    without = reconstruction_quality(own, classifier, images)
+    if detail is None:
+        return without, without
+    # The layer and a shared generator's mean of all classes go together: the classes are chosen after it.
+    own = copy.deepcopy(model)
+    own.attach(copy.deepcopy(detail))
+    own.keep_classes(rows)
+    return reconstruction_quality(own, classifier, images), without
 
 
 def _sum_of_trainings(card: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
@@ -300,6 +337,8 @@ def _command(run: Run, dataset: str, settings: dict[str, Any]) -> str:
     passes = settings.get("networks", {}).get("encoder_passes", 1)
     if passes != 1:
         words.append(f"--encoder-passes {passes}")
+    if settings.get("detail", STYLEX_DEFAULTS["detail"]) != STYLEX_DEFAULTS["detail"]:
+        words.append(f"--detail {settings['detail']}")
     return f"cfreader {run.kind} {' '.join(words)} --seed {run.seed}"
 
 

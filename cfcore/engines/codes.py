@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -93,17 +92,14 @@ def styles_of(generator: StylEx, w: Tensor, label: Tensor) -> Tensor:
     """(n, m) StyleSpace coordinates of codes; row i of a refined code drives convolution i."""
     if _is_one(generator, w):
         return generator.styles(w, label)
-    style = _styler(generator, w, label)
-    return torch.cat([style(affine, i) for i, affine in enumerate(generator.synthesis.affines)], dim=1)
+    return generator.synthesis.styles_of_rows(_rows(generator, w), generator.embedding(label))
 
 
 def image_styles_of(generator: StylEx, w: Tensor, label: Tensor) -> list[Tensor]:
-    """The styles of every ToRGB; of a refined code that of level l takes the row of the convolution after it, as
-    StyleGAN2 does."""
+    """The styles of every ToRGB, and the coordinates of the detail layer where there is one."""
     if _is_one(generator, w):
         return generator.synthesis.image_styles(w, generator.embedding(label))
-    style = _styler(generator, w, label)
-    return [style(affine, 2 * i + 1) for i, affine in enumerate(generator.synthesis.image_affines)]
+    return generator.synthesis.image_styles_of_rows(_rows(generator, w), generator.embedding(label))
 
 
 def draw_styles(generator: StylEx, styles: Tensor, w: Tensor, label: Tensor) -> Tensor:
@@ -122,7 +118,5 @@ def _is_one(generator: StylEx, w: Tensor) -> bool:
     return w.shape[1] == generator.config.width
 
 
-def _styler(generator: StylEx, w: Tensor, label: Tensor) -> Callable[[Callable[[Tensor], Tensor], int], Tensor]:
-    rows = w.unflatten(1, (-1, generator.config.width))
-    condition = generator.embedding(label)
-    return lambda affine, row: affine(torch.cat([rows[:, row], condition], dim=1))
+def _rows(generator: StylEx, w: Tensor) -> Tensor:
+    return w.unflatten(1, (-1, generator.config.width))

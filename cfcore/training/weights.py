@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-WEIGHTS, CARD = "weights.safetensors", "card.json"
+Module = TypeVar("Module", bound=nn.Module)
+
+WEIGHTS, CARD, DETAIL = "weights.safetensors", "card.json", "detail"
 
 
 def save_weights(folder: Path, module: nn.Module, card: dict[str, Any], *, half: bool = True) -> str:
@@ -32,6 +35,15 @@ def _stored(name: str, tensor: Tensor, half: bool) -> Tensor:
     statistics = name.endswith(("running_mean", "running_var"))
     shrink = half and tensor.is_floating_point() and not statistics
     return (tensor.half() if shrink else tensor).contiguous().cpu()
+
+
+@torch.no_grad()
+def as_stored(module: Module) -> Module:
+    """A copy of `module` as it will be read back: rounded to half precision where `save_weights` does so."""
+    copied = copy.deepcopy(module)
+    for name, tensor in copied.state_dict().items():
+        tensor.copy_(_stored(name, tensor, half=True).to(tensor))
+    return copied
 
 
 def load_weights(folder: Path, module: nn.Module) -> None:
@@ -77,6 +89,16 @@ def file_sha256(path: Path) -> str:
     """SHA-256 of a file as hex digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def model_sha256(folder: Path) -> str:
+    """SHA-256 of what a model folder draws with: its weights file, or, where a detail layer lies beside it, the digests
+    of both."""
+    digest = file_sha256(folder / WEIGHTS)
+    beside = folder / DETAIL / WEIGHTS
+    if not beside.exists():
+        return digest
+    return hashlib.sha256(f"{digest} {file_sha256(beside)}".encode()).hexdigest()
 
 
 def channels_last(module: nn.Module) -> None:

@@ -20,6 +20,10 @@ Patience = Annotated[
 ]
 TensorBoard = Annotated[bool, typer.Option("--tensorboard", help="Write the losses for TensorBoard, too.")]
 
+Components = Annotated[
+    int, typer.Option(min=0, help="Principal components of the detail layer, fitted at the end; 0 for none.")
+]
+
 
 def run_to_end(
     workspace: Any, kind: str, name: str, settings: dict[str, Any], seed: int, as_json: bool, **ids: Any
@@ -105,6 +109,7 @@ def train_stylex(
     encoder_passes: Annotated[
         int, typer.Option(help="2: the encoder looks again at what its first reconstruction misses.")
     ] = 1,
+    detail: Components = 256,
     accumulate: Accumulate = 1,
     precision: Precision = "32-true",
     patience: Patience = None,
@@ -127,6 +132,7 @@ def train_stylex(
         "start_from": begin,
         "networks": {} if encoder_passes == 1 else {"encoder_passes": encoder_passes},
         "shared": [_shared(opened, pair) for pair in share or ()],
+        "detail": detail,
         "accumulate": accumulate,
         "precision": precision,
         "patience": patience,
@@ -159,6 +165,33 @@ def _shared(workspace: Workspace, pair: str) -> dict[str, int]:
         "dataset_id": dataset_named(workspace, dataset).id,
         "classifier_id": model_named(workspace, classifier, "classifier").id,
     }
+
+
+@plain_errors
+def train_detail(
+    generator: Annotated[str, typer.Option(help="Name of the StylEx generator that gets the layer.")],
+    dataset: Annotated[
+        list[str], typer.Option(help="Data set whose training images it is fitted on; may be given several times.")
+    ],
+    components: Annotated[int, typer.Option(min=1, help="Principal components.")] = 256,
+    name: Annotated[str | None, typer.Option(help="Name of the new model.")] = None,
+    seed: int = 0,
+    workspace: WorkspaceOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Fit a detail layer to a generator that is there already; the result is a new model."""
+    from services.detail_layer import train_detail as fit
+    from services.models import list_models
+
+    opened = with_shipped(workspace)
+    show = terminal_progress(json)
+    id = fit(opened, generator, dataset, components, name=name, seed=seed, progress=show)
+    if not json:
+        typer.echo("", err=True)
+    card = next(model.card for model in list_models(opened, "stylex") if model.id == id)
+    before, after = card["detail"]["test_without"], card["test"]
+    text = ", ".join(f"{key} {before[key]:.3f} to {after[key]:.3f}" for key in before)
+    say({"model": id, "without": before} | after, json, f"Model {id}: {text}")
 
 
 Split = Annotated[str, typer.Option(help="Split that is measured: test, val or train.")]

@@ -73,7 +73,7 @@ class Redraw:
             if _ends_level(i):
                 image = self._onto(i, out, before, slice(None))
         assert image is not None
-        return _unit(image)
+        return self.synthesis.finish(image, self.image_styles).clamp(0, 1)
 
     def _sums(self, layer: int, inputs: Tensor, style: Tensor) -> Tensor:
         return functional.conv2d(inputs * style[:, :, None, None], self.weights[layer], padding=1)
@@ -128,7 +128,7 @@ class Redraw:
             if _ends_level(i):
                 image = self._onto(i, out, image, rows)
         assert image is not None
-        return _unit(image)
+        return self.synthesis.finish(image, [style[rows] for style in self.image_styles]).clamp(0, 1)
 
 
 def _weight(conv: ModulatedConv) -> Tensor:
@@ -142,7 +142,3 @@ def _level(layer: int) -> int:
 
 def _ends_level(layer: int) -> bool:
     return layer % 2 == 0
-
-
-def _unit(image: Tensor) -> Tensor:
-    return (image * 0.25 + 0.5).clamp(0, 1)

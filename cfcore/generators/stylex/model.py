@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping as MappingABC
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -11,9 +12,19 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cfcore.training.weights import fill, freeze, load_tensors, load_weights, read_card, save_weights
+from cfcore.training.weights import (
+    CARD,
+    fill,
+    freeze,
+    load_tensors,
+    load_weights,
+    model_sha256,
+    read_card,
+    save_weights,
+)
 
 from .critic import Discriminator, Encoder
+from .detail import Detail, load_detail, save_detail
 from .synthesis import Mapping, Synthesis
 
 SPREAD = 1.0
@@ -80,15 +91,46 @@ class StylEx(nn.Module):
         self._neutral: Tensor | None = None
 
     def encode(self, images: Tensor) -> Tensor:
-        """(n, 1, size, size) in [0, 1] to (n, width) codes w. Of two passes the picture between them carries no
-        gradient, and is drawn under the mean of all classes: a code does not depend on C."""
+        """(n, 1, size, size) in [0, 1] to (n, width) codes w. A picture that is drawn on the way, between two passes or
+        for the detail layer, carries no gradient and is drawn under the mean of all classes: a code does not depend on
+        C."""
+        w = self.encode_plain(images)
+        detail = self.synthesis.detail
+        return w if detail is None else detail.written(w, images - self.plain(w.detach()))
+
+    def encode_plain(self, images: Tensor) -> Tensor:
+        """`encode` without the detail layer."""
         w = self.encoder(images)
-        if self.encoder.passes == 1:
-            return w
-        with torch.no_grad():
-            neutral = self.embedding.weight.mean(dim=0) if self._neutral is None else self._neutral
-            drawn = self.synthesis(w.detach(), neutral.expand(len(w), -1))
-        return w + self.encoder.correct(images, drawn)
+        return w + self.encoder.correct(images, self.plain(w.detach())) if self.encoder.passes == 2 else w
+
+    @torch.no_grad()
+    def plain(self, w: Tensor) -> Tensor:
+        """(n, width) codes to (n, 1, size, size) pictures without detail layer, under the mean of all classes; not
+        clamped."""
+        neutral = self.embedding.weight.mean(dim=0) if self._neutral is None else self._neutral
+        return self.synthesis.plain(w, neutral.expand(len(w), -1))
+
+    def sample(self, z: Tensor, label: Tensor) -> Tensor:
+        """(n, width) z ~ N(0, I) and (n,) class indices to (n, width) codes of patients that do not exist."""
+        w = self.mapping(z, label)
+        detail = self.synthesis.detail
+        return w if detail is None or len(detail.last_weight) else detail.without(w)
+
+    @torch.no_grad()
+    def attach(self, detail: Detail) -> None:
+        """Give the generator its detail layer: the styles no longer see the layer's directions of w, which are held at
+        their mean for them. Raises ValueError where there is one already."""
+        if self.synthesis.detail is not None:
+            raise ValueError("the generator has a detail layer already")
+        self.synthesis.detail = detail
+        for affine in (*self.synthesis.affines, *self.synthesis.image_affines):
+            own = affine.weight[:, : self.config.width]
+            seen = own @ detail.axes.T
+            affine.bias.add_(affine.gain * (seen @ (detail.axes @ detail.centre)))
+            own.sub_(seen @ detail.axes)
+        if len(detail.last_weight):
+            self.mapping.set_last(detail.last_weight, detail.last_bias)
+            self.mapping.straight = True
 
     @torch.no_grad()
     def keep_classes(self, rows: Sequence[int]) -> None:
@@ -146,6 +188,8 @@ class StylEx(nn.Module):
             layer.bias.mul_(factor)
         for affine in (*self.synthesis.affines, *self.synthesis.image_affines):
             affine.weight[:, : self.config.width].div_(factor)
+        if self.synthesis.detail is not None:
+            self.synthesis.detail.scale_codes(factor)
 
     def new_discriminator(self) -> Discriminator:
         """A fresh discriminator of matching size."""
@@ -172,16 +216,37 @@ def load_earlier(folder: Path, model: StylEx) -> None:
     fill(model, read)
 
 
-def save_stylex(folder: Path, model: StylEx, card: dict[str, Any], discriminator: Discriminator | None = None) -> str:
-    """Write weights and card; the discriminator too, so that training can go on later. Returns the SHA-256."""
+def save_stylex(
+    folder: Path,
+    model: StylEx,
+    card: dict[str, Any],
+    discriminator: Discriminator | None = None,
+    detail: Detail | None = None,
+) -> str:
+    """Write the weights of a plain generator and its card; the discriminator too, so that training can go on later, and
+    the detail layer. Returns the card's SHA-256: that of the weights file, or of its digest and the detail's.
+
+    Raises:
+        ValueError: `model` has its detail layer in it already; training could not go on from such weights.
+    """
+    if model.synthesis.detail is not None:
+        raise ValueError("save the plain generator, and its detail layer beside it")
     if discriminator is not None:
         save_weights(folder / "discriminator", discriminator, {"kind": "stylex discriminator"})
-    return save_weights(folder, model, {"kind": StylEx.kind, "config": asdict(model.config)} | card)
+    digest = save_weights(folder, model, {"kind": StylEx.kind, "config": asdict(model.config)} | card)
+    return digest if detail is None else add_detail(folder, detail)
 
 
-def load_stylex(folder: Path) -> StylEx:
-    """A frozen StylEx from a model folder, its codes stretched by the card's "code_scale", conditioned by its
-    "class_rows" alone where several classifiers share the weights.
+def add_detail(folder: Path, detail: Detail) -> str:
+    """Write a detail layer beside a stored generator; returns the SHA-256 that its card now has."""
+    save_detail(folder, detail)
+    digest = model_sha256(folder)
+    (folder / CARD).write_text(json.dumps(read_card(folder) | {"sha256": digest}, indent=2) + "\n")
+    return digest
+
+
+def load_plain(folder: Path) -> StylEx:
+    """The weights of a model folder as they were trained: no detail layer, codes not stretched, all classes.
 
     Raises ValueError that says what is wrong with the folder.
     """
@@ -190,6 +255,20 @@ def load_stylex(folder: Path) -> StylEx:
         raise ValueError(f"the model folder holds a {card.get('kind')!r}, not a StylEx generator")
     model = StylEx(StylExConfig(**card["config"]))
     load_weights(folder, model)
+    return model
+
+
+def load_stylex(folder: Path) -> StylEx:
+    """A frozen StylEx from a model folder with the detail layer beside it, its codes stretched by the card's
+    "code_scale", conditioned by its "class_rows" alone where several classifiers share the weights.
+
+    Raises ValueError that says what is wrong with the folder.
+    """
+    card = read_card(folder)
+    model = load_plain(folder)
+    detail = load_detail(folder, model.config.size, model.config.width)
+    if detail is not None:
+        model.attach(detail)
     model.scale_codes(card.get("code_scale", 1.0))
     if "class_rows" in card:
         model.keep_classes(card["class_rows"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -52,17 +51,9 @@ def as_rows(model: StylEx, w: Tensor) -> Tensor:
 
 
 def draw_rows(model: StylEx, rows: Tensor, label: Tensor) -> Tensor:
-    """(n, rows, width) codes and (n,) class indices to (n, 1, size, size) images, not clamped.
-
-    Row i drives convolution i; ToRGB of level l takes the row of the convolution that follows it, as StyleGAN2 does.
-    """
+    """(n, rows, width) codes and (n,) class indices to (n, 1, size, size) images, not clamped."""
     synthesis, condition = model.synthesis, model.embedding(label)
-
-    def style(affine: Callable[[Tensor], Tensor], row: int) -> Tensor:
-        return affine(torch.cat([rows[:, row], condition], dim=1))
-
-    styles = torch.cat([style(affine, i) for i, affine in enumerate(synthesis.affines)], dim=1)
-    return synthesis.draw(styles, [style(affine, 2 * i + 1) for i, affine in enumerate(synthesis.image_affines)])
+    return synthesis.draw(synthesis.styles_of_rows(rows, condition), synthesis.image_styles_of_rows(rows, condition))
 
 
 def decode_rows(model: StylEx, rows: Tensor, label: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..layers import EqualLinear, ModulatedConv, activate, deactivate, upsample
+from .detail import Detail
 
 
 class Mapping(nn.Module):
@@ -15,6 +16,7 @@ class Mapping(nn.Module):
 
     def __init__(self, width: int, classes: int, layers: int = 8) -> None:
         super().__init__()
+        self.straight = False  # no activation after the last layer
         self.embedding = nn.Embedding(classes, width)
         sizes = [2 * width] + [width] * layers
         self.layers = nn.ModuleList(EqualLinear(a, b, rate=0.01) for a, b in pairwise(sizes))
@@ -28,9 +30,9 @@ class Mapping(nn.Module):
     def forward(self, z: Tensor, label: Tensor) -> Tensor:
         """(n, width), (n,) -> (n, width)."""
         out = torch.cat([_unit(z), _unit(self.embedding(label))], dim=1)
-        for layer in self.layers:
+        for layer in self.layers[:-1]:
             out = activate(layer(out))
-        return out
+        return self.last(out) if self.straight else activate(self.last(out))
 
     @torch.no_grad()
     def match(self, codes: Tensor, generator: torch.Generator, draws: int = 4) -> None:
@@ -39,19 +41,29 @@ class Mapping(nn.Module):
         Both are matched before the last activation, which is undone on `codes`. Uses `draws` * n random z under random
         labels. Raises ValueError for fewer than two codes.
         """
-        if len(codes) < 2:
-            raise ValueError(f"a covariance needs at least 2 codes, got {len(codes)}")
-        n = draws * len(codes)
-        z = torch.randn(n, codes.shape[1], generator=generator).to(codes)
-        label = torch.randint(self.embedding.num_embeddings, (n,), generator=generator).to(codes.device)
+        self.set_last(*self.matched(deactivate(codes), generator, draws))
+
+    @torch.no_grad()
+    def set_last(self, weight: Tensor, bias: Tensor) -> None:
+        """Make the last layer act as (width, width) `weight` and (width,) `bias`."""
+        self.last.weight.copy_(weight / self.last.gain)
+        self.last.bias.copy_(bias / self.last.rate)
+
+    @torch.no_grad()
+    def matched(self, wanted: Tensor, generator: torch.Generator, draws: int = 4) -> tuple[Tensor, Tensor]:
+        """Weight and bias, as they act, of a last layer whose output, before its activation, has mean and covariance of
+        (n, width) `wanted`. Raises ValueError for fewer than two rows."""
+        if len(wanted) < 2:
+            raise ValueError(f"a covariance needs at least 2 codes, got {len(wanted)}")
+        n = draws * len(wanted)
+        z = torch.randn(n, wanted.shape[1], generator=generator).to(wanted)
+        label = torch.randint(self.embedding.num_embeddings, (n,), generator=generator).to(wanted.device)
         hidden = torch.cat([_unit(z), _unit(self.embedding(label))], dim=1)
         for layer in self.layers[:-1]:
             hidden = activate(layer(hidden))
-        wanted = deactivate(codes)
-        weight = _root(wanted, 0.5) @ _root(hidden, -0.5)
-        bias = wanted.mean(dim=0) - weight @ hidden.mean(dim=0)
-        self.last.weight.copy_(weight / self.last.gain)
-        self.last.bias.copy_(bias / self.last.rate)
+        # Rounded as on disk before the bias makes up for the mean, which is large beside the spread.
+        weight = (_root(wanted, 0.5) @ _root(hidden, -0.5)).half().to(wanted)
+        return weight, wanted.mean(dim=0) - weight @ hidden.mean(dim=0)
 
 
 def _root(rows: Tensor, power: float) -> Tensor:
@@ -101,6 +113,7 @@ class Synthesis(nn.Module):
     def __init__(self, size: int, channels: dict[int, int], width: int, condition: int) -> None:
         super().__init__()
         self.size, self.width = size, width
+        self.detail: Detail | None = None
         self.constant = nn.Parameter(torch.randn(1, channels[4], 4, 4))
         self.convs = nn.ModuleList()
         self.affines: list[EqualLinear] = nn.ModuleList()  # type: ignore[assignment]
@@ -132,9 +145,25 @@ class Synthesis(nn.Module):
         return torch.cat([affine(inputs) for affine in self.affines], dim=1)
 
     def image_styles(self, w: Tensor, condition: Tensor) -> list[Tensor]:
-        """Styles of the ToRGB layers, which AttFind and EigenFind leave alone."""
+        """Styles of the ToRGB layers, which AttFind and EigenFind leave alone; last, where there is a detail layer, its
+        coordinates."""
         inputs = torch.cat([w, condition], dim=1)
-        return [affine(inputs) for affine in self.image_affines]
+        return [affine(inputs) for affine in self.image_affines] + self._detail_style(w)
+
+    def styles_of_rows(self, rows: Tensor, condition: Tensor) -> Tensor:
+        """`styles` of (n, rows, width) codes: row i drives convolution i."""
+        inputs = [torch.cat([row, condition], dim=1) for row in rows.unbind(dim=1)]
+        return torch.cat([affine(inputs[i]) for i, affine in enumerate(self.affines)], dim=1)
+
+    def image_styles_of_rows(self, rows: Tensor, condition: Tensor) -> list[Tensor]:
+        """`image_styles` of (n, rows, width) codes: ToRGB of level l takes the row of the convolution that follows it,
+        as StyleGAN2 does; the detail layer goes with the last one."""
+        inputs = [torch.cat([row, condition], dim=1) for row in rows.unbind(dim=1)]
+        found = [affine(inputs[2 * i + 1]) for i, affine in enumerate(self.image_affines)]
+        return found + self._detail_style(rows[:, -1])
+
+    def _detail_style(self, w: Tensor) -> list[Tensor]:
+        return [] if self.detail is None else [self.detail.coordinates(w)]
 
     def draw(self, styles: Tensor, image_styles: list[Tensor]) -> Tensor:
         """(n, m) styles to (n, 1, size, size) images in about [0, 1], not clamped."""
@@ -148,7 +177,18 @@ class Synthesis(nn.Module):
             layer = to_image(out, image_styles[level]) + self.image_bias[level]
             image = layer if image is None else upsample(image) + layer
         assert image is not None
-        return image * 0.25 + 0.5
+        return self.finish(image, image_styles)
+
+    def finish(self, image: Tensor, image_styles: list[Tensor]) -> Tensor:
+        """The sum of the ToRGB layers as grey values, with the detail that `image_styles` name, if they do."""
+        image = image * 0.25 + 0.5
+        if self.detail is None or len(image_styles) == len(self.to_image):
+            return image
+        return image + self.detail(image_styles[-1])
 
     def forward(self, w: Tensor, condition: Tensor) -> Tensor:
         return self.draw(self.styles(w, condition), self.image_styles(w, condition))
+
+    def plain(self, w: Tensor, condition: Tensor) -> Tensor:
+        """The picture without its detail layer."""
+        return self.draw(self.styles(w, condition), self.image_styles(w, condition)[: len(self.to_image)])

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from cfcore.training.weights import file_sha256, load_weights, read_card, save_weights
+from cfcore.training.weights import as_stored, file_sha256, load_weights, model_sha256, read_card, save_weights
 
 
 def _network(width: int = 3) -> nn.Module:
@@ -33,6 +33,20 @@ def test_round_trip(tmp_path: Path) -> None:
     load_weights(tmp_path, other)
     for name, tensor in network.state_dict().items():
         assert torch.allclose(tensor.float(), other.state_dict()[name].float(), rtol=1e-3, atol=1e-6), name
+
+
+def test_a_copy_as_stored_is_what_is_read_back(tmp_path: Path) -> None:
+    network = _network()
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    copied = as_stored(network)
+    save_weights(tmp_path, network, {})
+    read = _network()
+    load_weights(tmp_path, read)
+    for name, tensor in copied.state_dict().items():
+        assert torch.equal(tensor, read.state_dict()[name]), name
+        assert torch.equal(network.state_dict()[name], before[name]), name
+    assert not torch.equal(copied[0].weight, network[0].weight)
+    assert model_sha256(tmp_path) == file_sha256(tmp_path / "weights.safetensors")
 
 
 def test_wrong_files_are_refused(tmp_path: Path) -> None:

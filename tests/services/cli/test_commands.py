@@ -11,7 +11,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from services.cli.main import app
-from services.models import model_named
+from services.models import list_models, model_named
 from services.workspace import Workspace
 
 
@@ -68,6 +68,17 @@ def test_phantom_to_eigenvectors(workspace: Workspace) -> None:
     assert "--share takes DATASET:CLASSIFIER, not 'toy'" in refused(
         "train", "stylex", "--dataset", "toy", "--classifier", "C", "--share", "toy"
     )
+    listed = {model.name: model.card for model in list_models(workspace, "stylex")}
+    assert listed["G"]["detail"]["components"] > 0 and listed["G"]["test"]["n"] > 0
+    layered = call("train", "detail", "--generator", "G", "--dataset", "toy", "--components", "2", "--name", "G4")
+    again = model_named(workspace, "G4", "stylex")
+    assert again.card["detail"]["components"] == 2 and again.sha256 != model_named(workspace, "G", "stylex").sha256
+    assert again.card["detail"]["command"] == (
+        "cfreader train detail --generator G --dataset toy --components 2 --seed 0"
+    )
+    assert layered["l1"] == pytest.approx(again.card["test"]["l1"])
+    assert layered["without"]["l1"] == pytest.approx(listed["G"]["detail"]["test_without"]["l1"], abs=0.01)  # type: ignore[index]
+    assert "no stylex called 'G9'" in refused("train", "detail", "--generator", "G9", "--dataset", "toy")
     measured = call("evaluate", "stylex", "G", "--dataset", "toy")
     assert measured["figures"]["l1"] == pytest.approx(drawn["l1"], abs=0.01)  # type: ignore[index]
     assert 0 < drawn["l1"] < 1  # type: ignore[operator]
