@@ -6,6 +6,7 @@ from typing import Any
 
 from cfcore.images.encode import decode_png
 from db.models import Pair
+from services.displayed import size_of
 from services.pixel_cache import PixelCache
 from services.workspace import Workspace
 
@@ -14,7 +15,10 @@ _decoded = PixelCache()
 
 
 def geometry(pair: Pair, urls: dict[str, str]) -> dict[str, Any]:
-    """What the viewer must know of a pair's pixels, the same for both sides; `urls` by side."""
+    """What the viewer must know of a pair's pixels, the same for both sides; `urls` by side.
+
+    `display`: the size that counts as 1:1 and fills the pane, so that all arms of a study are displayed alike.
+    """
     window = None
     if pair.window_centre is not None and pair.window_width is not None:
         window = {"centre": pair.window_centre, "width": pair.window_width}
@@ -22,6 +26,7 @@ def geometry(pair: Pair, urls: dict[str, str]) -> dict[str, Any]:
         "urls": urls,
         "width": pair.width,
         "height": pair.height,
+        "display": dict(zip(("width", "height"), size_of(pair), strict=True)),
         "bytes": 1 if pair.max_value <= 255 else 2,
         "white": pair.max_value,
         "window": window,

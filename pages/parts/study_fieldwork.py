@@ -14,6 +14,7 @@ from pages.parts.study_takeover import takeover
 from pages.parts.study_versions import flow_section, locked_study
 from pages.parts.who import actor, day, workspace
 from services.accounts import AccountError, invite_reader
+from services.displayed import size_warning
 from services.studies import StudyRefused, StudyView, close_study, lock_study, update_draft
 from services.study_desk import desk
 
@@ -37,6 +38,8 @@ def lock_step(view: StudyView) -> None:
             return
     plan_section(view)
     if view.pairs:
+        if warning := size_warning(workspace(), view):
+            st.warning(warning)
         flow_section(view)
         schedule_section(view)
     if problems:

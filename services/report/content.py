@@ -5,6 +5,7 @@ from __future__ import annotations
 from cfcore.reports.content import CaseReading, KeptBack, Picture, ReportCase, ReportContent, ReportEntry
 from cfcore.wording import counted
 from db.models import now
+from services.displayed import size_warning
 from services.notebook import export_entries
 from services.pairs import pair_units
 from services.pictures import thumbnail_png
@@ -14,6 +15,7 @@ from services.result_truth import truth_for_report
 from services.results import Case, StudyResults
 from services.study_design.documents import exclusion_units, exclusions, flow_diagram
 from services.study_design.locking import integrity
+from services.study_views import StudyView
 from services.workspace import Workspace
 
 PREVIEW_SIDE = 112
@@ -40,7 +42,7 @@ def report_content(workspace: Workspace, found: StudyResults, *, pictures: bool 
         entries=[ReportEntry(**entry) for entry in export_entries(workspace, study.id)],
         simulated=found.simulated,
         versions=dict(facts.versions),
-        limitations=(*limitations(found), *changes(workspace, study.id)),
+        limitations=(*limitations(found), *sizes(workspace, study), *changes(workspace, study.id)),
         interim=found.interim,
         true_factors=truth.effects if truth else (),
         true_findings=(truth.findings if truth else None) or {},
@@ -51,6 +53,12 @@ def report_content(workspace: Workspace, found: StudyResults, *, pictures: bool 
         kept_back=_kept_back(workspace, study.id) if pictures else (),
         outside=outside_tables(workspace, found),
     )
+
+
+def sizes(workspace: Workspace, study: StudyView) -> tuple[str, ...]:
+    """What was done about arms of different native size; nothing where they are of one."""
+    warning = size_warning(workspace, study)
+    return (warning,) if warning else ()
 
 
 def changes(workspace: Workspace, study_id: int) -> tuple[str, ...]:

@@ -64,6 +64,7 @@ def test_a_case_holds_what_a_reader_needs_and_nothing_else(workspace: Workspace,
     assert case["questions"]["findings"] == [{"key": f.key, "label": f.label} for f in FINDINGS]
     assert case["pixels"] | {"urls": 0} == {
         "urls": 0, "width": 80, "height": 96, "bytes": 2, "white": 4095, "window": None,
+        "display": {"width": 80, "height": 96},
     }  # fmt: skip
     text = json.dumps(case).lower()
     for hidden in ("eigen", "v17", "v3", "pneumonia", "pseudonym", "original", "counterfactual", "secondary"):

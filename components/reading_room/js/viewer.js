@@ -30,7 +30,7 @@ function makeViewer(viewing, { changed = () => {}, note = () => {} } = {}) {
   const view = { centre: 128, width: 256, invert: false, mode: viewing.view, swapped: false, front: "A", playing: false, exact: false, linked: viewing.linked_zoom, share: 0.5, loupe: null };
   const places = { A: fit(), B: fit() };
   const layers = [];
-  let pair = null; // { width, height, white, letters, sheet }
+  let pair = null; // { width, height, display, unit, white, letters, sheet }
   let presets = [];
   let tool = null;
   let asked = 0;
@@ -42,8 +42,9 @@ function makeViewer(viewing, { changed = () => {}, note = () => {} } = {}) {
   const paneOf = (slot) => panes.find((pane) => pane.slot === slot);
   const placeOf = (pane) => (view.linked || mode() !== "side" ? places.A : places[pane.slot]);
   const ratio = () => window.devicePixelRatio || 1;
-  const fitOf = (pane) => Math.min(pane.canvas.width / pair.width, pane.canvas.height / pair.height);
-  const least = (pane) => Math.min(1, 1 / fitOf(pane));
+  const fitOf = (pane) => pair.unit * Math.min(pane.canvas.width / pair.display.width, pane.canvas.height / pair.display.height);
+  const least = (pane) => Math.min(1, pair.unit / fitOf(pane));
+  const isTrue = (pane) => Math.abs(scaleOf(pane) - pair.unit) < 1e-6;
   function scaleOf(pane) {
     const scale = fitOf(pane) * placeOf(pane).zoom;
     return Math.abs(scale - Math.round(scale)) < 1e-6 ? Math.round(scale) : scale;
@@ -72,8 +73,8 @@ function makeViewer(viewing, { changed = () => {}, note = () => {} } = {}) {
   }
 
   function put(context, name, { scale, left, top }) {
-    // From four screen pixels per pixel on, and on request, every pixel is a square of its own.
-    context.imageSmoothingEnabled = !view.exact && scale < 4 && scale !== 1;
+    // From four screen pixels per displayed pixel on, and on request, every pixel is a square of its own.
+    context.imageSmoothingEnabled = !view.exact && scale < 4 * pair.unit && scale !== 1;
     context.imageSmoothingQuality = "high";
     context.setTransform(scale, 0, 0, scale, left, top);
     context.drawImage(pair.sheet(name, view), 0, 0);
@@ -167,7 +168,7 @@ function makeViewer(viewing, { changed = () => {}, note = () => {} } = {}) {
   function label(pane) {
     const chosen = now();
     pane.letter.textContent = { swipe: "A | B", difference: "B − A" }[mode()] || (single() ? "" : shownIn(pane));
-    const parts = [chosen ? t(`window.${chosen.name}`) : "", `W ${Math.round(view.width)}`, `L ${Math.round(view.centre)}`, `${Math.round(scaleOf(pane) * 100)} %`];
+    const parts = [chosen ? t(`window.${chosen.name}`) : "", `W ${Math.round(view.width)}`, `L ${Math.round(view.centre)}`, `${Math.round((scaleOf(pane) / pair.unit) * 100)} %`];
     if (view.exact) parts.push(t("readout.exact"));
     if (!view.linked && mode() === "side") parts.push(t("readout.unlinked"));
     pane.readout.textContent = parts.filter(Boolean).join(" · ");
@@ -220,7 +221,7 @@ function makeViewer(viewing, { changed = () => {}, note = () => {} } = {}) {
 
   function told() {
     redraw();
-    changed({ ...view, mode: mode(), single: Boolean(single()), preset: now()?.name || "own", true: pair ? scaleOf(panes[0]) === 1 : false });
+    changed({ ...view, mode: mode(), single: Boolean(single()), preset: now()?.name || "own", true: pair ? isTrue(panes[0]) : false });
   }
 
   /** The image place under a pointer, in pixels from the upper left corner. */
@@ -357,7 +358,10 @@ function makeViewer(viewing, { changed = () => {}, note = () => {} } = {}) {
     /** Show a pair; view, window and zoom start anew, since a case must not inherit how another was looked at. */
     show(pixels, values, found, sheet) {
       settleAll();
-      pair = { ...pixels, letters: Object.keys(values), sheet };
+      const { width, height, display } = pixels;
+      // Displayed pixels an image pixel takes: 1, but where the arms of a study differ in native size.
+      const unit = Math.min(display.width / width, display.height / height);
+      pair = { ...pixels, unit, letters: Object.keys(values), sheet };
       presets = found;
       view.mode = viewing.view;
       play(view.mode === "flicker" && !single() && !window.matchMedia("(prefers-reduced-motion: reduce)").matches);
@@ -397,10 +401,10 @@ function makeViewer(viewing, { changed = () => {}, note = () => {} } = {}) {
       note("magnifier", { on });
       told();
     },
-    /** One screen pixel a pixel, and back to the whole image. */
+    /** One screen pixel a displayed pixel, and back to the whole image. */
     pixelTrue() {
       if (!pair) return;
-      const zoom = scaleOf(panes[0]) === 1 ? 1 : 1 / fitOf(panes[0]);
+      const zoom = isTrue(panes[0]) ? 1 : pair.unit / fitOf(panes[0]);
       for (const pane of shownMode()) setPlace(pane, { zoom });
     },
     zoom: (factor) => pair && shownMode().slice(0, view.linked ? 1 : 2).forEach((pane) => zoomAt(pane, factor)),
