@@ -20,7 +20,7 @@ PARTS: tuple[str, ...] = get_args(Part)
 MEANING = {
     "co-editor": "designs the study, invites readers and sees results, as a researcher does",
     "statistician": "gets the decoded data with arms called “arm 1”, “arm 2”, … until a researcher unblinds them",
-    "monitor": "sees how far every reader is: no answers, no arms, no images",
+    "monitor": "sees how far every reader is; no answers, no arms, no images",
     "chair": "decides where readers disagree, blind to readers, sides and arms",
 }
 

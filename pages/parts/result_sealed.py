@@ -65,7 +65,7 @@ def planned(study: StudyView, state: LookState) -> None:
                 p_value(row["p"]),
             )
         )
-    layout.table(["Look", "Share of readings", "", "p must be below"], rows, numbers=(1, 3))
+    layout.table(["Look", "Share of readings", "State", "p must be below"], rows, numbers=(1, 3))
     if state.due and st.button(f"Take planned look {state.due}", type="primary", icon=":material/visibility:"):
         open_now(study.id, "")
 

@@ -11,6 +11,7 @@ from pages.parts import layout
 from pages.parts.study_plan import plan_section
 from pages.parts.study_schedule import schedule_section
 from pages.parts.who import actor, day, workspace
+from services.log import actor_name
 from services.studies import Finding, StudyRefused, StudyView, amend_study, findings_from
 from services.study_design.documents import exclusions, flow_diagram, preregistration_document
 from services.study_design.locking import VersionView, integrity, versions
@@ -59,7 +60,13 @@ def documents(view: StudyView) -> None:
 
 def version_table(stored: tuple[VersionView, ...]) -> None:
     rows = [
-        (str(v.number), day(v.locked_at), v.author, v.reason or "first lock", layout.short_digest(v.digest))
+        (
+            str(v.number),
+            day(v.locked_at),
+            actor_name(workspace(), v.author),
+            v.reason or "first lock",
+            layout.short_digest(v.digest),
+        )
         for v in stored
     ]
     layout.table(["Version", "Locked", "By", "Reason", "SHA-256"], rows)
