@@ -250,6 +250,7 @@ function makeRoom(root, place, info, doors) {
     practice.show(one);
     time.start(best);
     tools.root.hidden = !values;
+    root.classList.toggle("bare", !values);
     if (values) viewer.show(one.pixels, values, presets, sheet);
     else viewer.clear();
     questions.show(state.answers, !one.open, one.pixels);
