@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
-from cfcore.study.questions import ForcedChoice, questions_from
-from cfcore.study.reference import accuracy_table, d_prime_forced_choice
+from cfcore.study.estimate import Estimate
+from cfcore.study.questions import Choice, ForcedChoice, Question, questions_from
+from cfcore.study.reference import accuracy_table, d_prime, d_prime_forced_choice
 from db.models import Pair, Reading, Study, StudyReader, Trial
 from services.permissions import require
 from services.reference_answers import reference_of
@@ -96,51 +98,86 @@ def _confidence(workspace: Workspace, study_id: int, key: str, purpose: str) -> 
 
 
 def real_or_generated(workspace: Workspace, study_id: int, viewer: int | str) -> pd.DataFrame:
-    """How well readers tell the real image from the generated one in a forced choice: d' with its interval.
+    """How well readers tell the real image from the generated one: d' with its interval.
 
-    One row per reader and question that has a right side (`ForcedChoice.right`), then one for all readers together:
-    reader, question, n, correct, d_prime, low, high, note. Raises StudyRefused while the study is read.
+    In pairs by a forced choice with a right side (`ForcedChoice.right`); in single images by a choice with different
+    right options for originals and counterfactuals (`Choice`), where a hit is a counterfactual called so. One row per
+    reader and question, then one for all readers together: reader, question, n, correct, d_prime, low, high, note.
+    Raises StudyRefused while the study is read.
     """
     with workspace.session() as session:
         require(session, viewer, study_id, "results")
         study = session.get(Study, study_id)
         if study is None or study.state != "closed":
             raise StudyRefused("Readers are scored when the reading has ended: close the study first.")
-        asked = [
-            q for q in questions_from(study.protocol.get("questions", ())) if isinstance(q, ForcedChoice) and q.right
-        ]
+        asked = [question for question in questions_from(study.protocol.get("questions", ())) if _is_scored(question)]
         query = (
-            sa.select(StudyReader.label, Trial.id, Trial.original_side, Reading.answers)
+            sa.select(StudyReader.label, Trial.id, Trial.purpose, Trial.original_side, Reading.answers)
             .join(Trial, Trial.id == Reading.trial_id)
             .join(StudyReader, StudyReader.id == Trial.study_reader_id)
             .join(Pair, Pair.id == Trial.pair_id)
             .where(
                 StudyReader.study_id == study_id,
                 Reading.complete,
-                Trial.purpose == "counted",
+                Trial.purpose.in_(("counted", "single")),
                 Pair.kind == "counterfactual",
             )
             .order_by(StudyReader.id, Reading.sequence)
         )
-        newest = {trial: (label, side, answers) for label, trial, side, answers in session.execute(query).tuples()}
-    counts: dict[tuple[str, str], list[int]] = {}
-    for label, side, answers in newest.values():
+        rows_of = session.execute(query).tuples()
+        newest = {trial: (label, purpose, side, answers) for label, trial, purpose, side, answers in rows_of}
+    tallies: dict[tuple[str, str], _Tally] = {}
+    for label, purpose, side, answers in newest.values():
         for question in asked:
             chosen = (answers.get("questions") or {}).get(question.key)
-            if chosen is None:
+            if chosen is None or (purpose == "single") != isinstance(question, Choice):
                 continue
-            right = (chosen == side) == (question.right == "original")
             for reader in (label, "all"):
-                tally = counts.setdefault((question.key, reader), [0, 0])
-                tally[0] += right
-                tally[1] += 1
+                tallies.setdefault((question.key, reader), _Tally()).count(question, chosen, side)
+    scored = {question.key: question for question in asked}
     rows = []
-    for (question_key, reader), (correct, n) in sorted(
-        counts.items(), key=lambda item: (item[0][0], item[0][1] == "all")
-    ):
-        found = d_prime_forced_choice(correct, n)
+    for (key, reader), tally in sorted(tallies.items(), key=lambda item: (item[0][0], item[0][1] == "all")):
+        found = tally.score(scored[key])
         rows.append(
-            {"reader": reader, "question": question_key, "n": n, "correct": correct, "d_prime": found.value,
+            {"reader": reader, "question": key, "n": tally.n, "correct": tally.correct, "d_prime": found.value,
              "low": found.low, "high": found.high, "note": found.note}
         )  # fmt: skip
     return pd.DataFrame(rows, columns=["reader", "question", "n", "correct", "d_prime", "low", "high", "note"])
+
+
+def _is_scored(question: Question) -> bool:
+    if isinstance(question, ForcedChoice):
+        return question.right is not None
+    if not isinstance(question, Choice):
+        return False
+    rights = {question.right_for_original, question.right_for_counterfactual} - {""}
+    return len(rights) == 2
+
+
+@dataclass
+class _Tally:
+    """Answers of a reader to one question: right of all, and, of single images, generated ones and those called so."""
+
+    n: int = 0
+    correct: int = 0
+    signals: int = 0
+    hits: int = 0
+    false_alarms: int = 0
+
+    def count(self, question: Question, chosen: str, side: str) -> None:
+        self.n += 1
+        if isinstance(question, ForcedChoice):
+            self.correct += (chosen == side) == (question.right == "original")
+        elif isinstance(question, Choice):
+            # In a single-image trial the image stands on side A.
+            generated = side != "A"
+            called = chosen == question.right_for_counterfactual
+            self.signals += generated
+            self.hits += generated and called
+            self.false_alarms += called and not generated
+            self.correct += chosen == (question.right_for_counterfactual if generated else question.right_for_original)
+
+    def score(self, question: Question) -> Estimate:
+        if isinstance(question, ForcedChoice):
+            return d_prime_forced_choice(self.correct, self.n)
+        return d_prime(self.hits, self.signals, self.false_alarms, self.n - self.signals)

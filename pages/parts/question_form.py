@@ -95,11 +95,20 @@ def _scale(kind: str, data: dict[str, Any]) -> dict[str, Any]:
 
 def _options(data: dict[str, Any]) -> dict[str, Any]:
     typed = st.text_area(f"Options, one a line (2 to {MOST_OPTIONS})", "\n".join(data.get("options", ())), height=140)
-    return {
-        "options": tuple(line.strip() for line in typed.splitlines() if line.strip()),
-        "right_for_original": data.get("right_for_original", ""),
-        "right_for_counterfactual": data.get("right_for_counterfactual", ""),
-    }
+    options = tuple(line.strip() for line in typed.splitlines() if line.strip())
+    found: dict[str, Any] = {"options": options}
+    for column, sort in zip(st.columns(2), ("original", "counterfactual"), strict=True):
+        field = f"right_for_{sort}"
+        kept = data.get(field, "")
+        found[field] = column.selectbox(
+            f"Right for {'an' if sort == 'original' else 'a'} {sort} that stands alone",
+            ("", *options),
+            # A reworded option is no longer the right one: it is chosen anew.
+            index=1 + options.index(kept) if kept in options else 0,
+            format_func=lambda option: option or "none is right or wrong",
+            help="For scoring single images, such as real or generated. Readers are never told. A pair holds both.",
+        )
+    return found
 
 
 def _number(data: dict[str, Any]) -> dict[str, Any]:

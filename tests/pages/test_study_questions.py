@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from cfcore.study.questions import Choice, public
 from services.accounts import ensure_account
 from services.elicitation import invite_to_round, merge, open_round, round_view
 from services.elicitation_reading import confirm, propose, rounds_for
@@ -58,6 +59,40 @@ def test_a_question_is_added_in_its_dialog(workspace: Workspace, monkeypatch: py
     press(page, "Save")
     problems = page.session_state["question-problems-1"]
     assert any("“question” has 0 options: give 2 to 9" in problem for problem in problems)
+
+
+def test_the_right_option_is_chosen_in_the_dialog(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, draft: int
+) -> None:
+    monkeypatch.setattr("pages.parts.question_form.actor", lambda: "ada")
+    page = AppTest.from_function(open_dialog, default_timeout=60).run()
+    next(box for box in page.selectbox if box.label == "Kind").set_value("choice").run()
+    next(field for field in page.text_input if field.label.startswith("Question")).set_value("Real?")
+    page.text_area[0].set_value("real\ngenerated").run()
+    next(box for box in page.selectbox if box.label.startswith("Right for an original")).set_value("real").run()
+    of_generated = next(box for box in page.selectbox if box.label.startswith("Right for a counterfactual"))
+    of_generated.set_value("generated").run()
+    press(page, "Save")
+    (question,) = study_view(workspace, draft).protocol.questions
+    assert isinstance(question, Choice)
+    assert (question.right_for_original, question.right_for_counterfactual) == ("real", "generated")
+    assert "right" not in str(public(question))
+    # Changed later: a side that is right is moved, an option that is reworded is right no more.
+    again = AppTest.from_function(open_first, default_timeout=60).run()
+    again.text_area[0].set_value("genuine\ngenerated").run()
+    press(again, "Save")
+    (question,) = study_view(workspace, draft).protocol.questions
+    assert isinstance(question, Choice) and question.options == ("genuine", "generated")
+    assert (question.right_for_original, question.right_for_counterfactual) == ("", "generated")
+
+
+def open_first() -> None:
+    from pages.parts.question_form import question_dialog
+    from pages.parts.who import workspace
+    from services.studies import study_view
+
+    view = study_view(workspace(), 1)
+    question_dialog(view, view.protocol.questions[0])
 
 
 def open_dialog() -> None:

@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from cfcore.images.phantom import Factors
 from cfcore.images.pseudonyms import pseudonym
 from cfcore.study.protocol import canonical_json
-from cfcore.study.questions import Confidence, ForcedChoice
+from cfcore.study.questions import Choice, Confidence, ForcedChoice
+from cfcore.study.reference import d_prime
 from cfcore.study.simulated import SimulatedReader
 from db.models import Dataset, Event, Image, Pair, Reading, ReferenceAnswer, Study, Trial
 from services.permissions import NotAllowed
@@ -181,6 +182,30 @@ def test_originals_that_stood_alone_are_scored_apart(workspace: Workspace, study
     assert scored_readings(workspace, copy, "test").empty
     table = accuracy(workspace, copy, "test", ("finding",), "single").set_index("finding")
     assert table.loc["line", "readings"] == 10 and table.loc["line", "sensitivity"] == 0.8
+
+
+def test_single_images_give_d_prime_from_hits_and_false_alarms(workspace: Workspace, study: int) -> None:
+    sort = Choice(
+        key="sort", text="?", options=("real", "made", "unsure"), right_for_original="real",
+        right_for_counterfactual="made",
+    )  # fmt: skip
+    plan = dataclasses.replace(protocol(ARMS), questions=(sort, dataclasses.replace(sort, key="one_right_only",
+                               right_for_original="")))  # fmt: skip
+    with workspace.session() as session:
+        session.get_one(Study, study).protocol = json.loads(canonical_json(plan))
+    copy = rehearse(workspace, study, [SimulatedReader("")], Assumed(), actor="test")
+    with workspace.session() as session:
+        for i, reading in enumerate(session.scalars(sa.select(Reading).join(Trial).order_by(Trial.position))):
+            # Twelve generated images, nine called so; twelve real ones, three called generated, one unsure.
+            generated = i < 12
+            said = ("made" if i < 9 else "real") if generated else "made" if i < 15 else "unsure" if i < 16 else "real"
+            reading.trial.purpose, reading.trial.original_side = "single", "B" if generated else "A"
+            reading.answers = {"findings": {}, "questions": {"sort": said, "one_right_only": said}, "comment": ""}
+    told = real_or_generated(workspace, copy, "test")
+    assert list(told.question) == ["sort", "sort"] and list(told.reader) == ["R1", "all"]
+    expected = d_prime(9, 12, 3, 12)
+    assert told.d_prime.tolist() == [expected.value] * 2 and told.low[0] == expected.low
+    assert (told.n[0], told.correct[0]) == (24, 9 + 8)
 
 
 def test_nobody_is_scored_before_the_end_or_without_the_right(workspace: Workspace, study: int) -> None:
