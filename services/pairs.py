@@ -118,6 +118,12 @@ def make_pairs(
         raise
     for key in stale:
         workspace.delete(key)
+    if protocol.training:
+        # Not above: measuring the phantom needs pairs that are stored, and imports this module.
+        from services.study_design.phantom_training import take_phantom_answers
+
+        progress(1.0, "measuring practice cases")
+        take_phantom_answers(workspace, study_id, actor=actor)
     return len(made.pairs)
 
 

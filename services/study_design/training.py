@@ -24,6 +24,8 @@ STATES: Mapping[str, tuple[bool, bool]] = {
     "counterfactual": (False, True),
     "both": (True, True),
 }
+# In a pair's meta: where its right answers came from, if not from a researcher.
+FROM, PHANTOM = "truth_from", "phantom"
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,10 @@ def set_truth(workspace: Workspace, pair_id: int, states: Mapping[str, str], *, 
             raise StudyRefused(f"“{unknown[0]}” is no finding of this study: choose one of {', '.join(sorted(known))}.")
         if wrong := sorted(set(states.values()) - set(STATES)):
             raise StudyRefused(f"“{wrong[0]}” says not where a finding is: use {', '.join(STATES)}.")
-        pair.truth = {key: list(STATES[state]) for key, state in states.items()} or None
+        truth = {key: list(STATES[state]) for key, state in states.items()} or None
+        if truth != pair.truth:
+            pair.meta = {key: value for key, value in pair.meta.items() if key != FROM}
+        pair.truth = truth
         record(session, actor, "training answers set", f"study {study.id}", pair=pair.id, findings=len(states))
 
 
@@ -76,9 +81,10 @@ def right_answer(truth: tuple[bool, bool] | list[bool], original_side: str) -> s
 
 
 def feedback(trial: Trial, answers: Mapping[str, Any], protocol: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What a reader is told after a training case: {"key", "label", "given", "right", "correct"} per finding.
+    """What a reader is told after a training case: {"key", "label", "given", "right", "correct", "known"} per finding.
 
-    Empty for every other trial: nothing else ever tells a right answer.
+    known: the right answer is what is truly in the images, not what somebody holds to be right. Empty for every other
+    trial: nothing else ever tells a right answer.
     """
     if trial.purpose != "training":
         return []
@@ -95,6 +101,7 @@ def feedback(trial: Trial, answers: Mapping[str, Any], protocol: Mapping[str, An
                     "given": given.get(key),
                     "right": right,
                     "correct": given.get(key) == right,
+                    "known": trial.pair.meta.get(FROM) == PHANTOM,
                 }
             )
     return told

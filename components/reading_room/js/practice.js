@@ -22,7 +22,7 @@ function makePractice() {
       rows = rowsOf(one);
       root.hidden = !rows.length;
       root.classList.remove("pointed");
-      root.replaceChildren(el("h3", {}, t("practice.title")), ...rows.map((row) => el("p", { className: row.correct ? "right" : "wrong" },
+      root.replaceChildren(el("h3", {}, t(rows.every((row) => row.known) ? "practice.truth" : "practice.title")), ...rows.map((row) => el("p", { className: row.correct ? "right" : "wrong" },
         el("span", { dir: "auto" }, row.label), ": ", row.correct ? t("practice.right") : t("practice.wrong", { answer: t(`state.${row.right}.means`) }))));
       if (since.get(one.token) === null) {
         since.set(one.token, performance.now());

@@ -81,7 +81,7 @@ def test_practice_comes_first_tells_what_was_right_and_must_be_passed(workspace:
     wrong = save(workspace, account, trials[1], trials[1].original_side)
     assert wrong.feedback == (
         {"key": "ctr", "label": "Ratio", "given": trials[1].original_side,
-         "right": other(trials[1].original_side), "correct": False},
+         "right": other(trials[1].original_side), "correct": False, "known": False},
     )  # fmt: skip
     assert reading.case(workspace, account, 1, trials[1].token)["feedback"][0]["correct"] is False
     with pytest.raises(ReadingRefused, match="1 of 2 practice answers are right, 100 % are needed"):
