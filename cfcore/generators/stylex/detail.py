@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from cfcore.engines.base import Progress, silent
-from cfcore.training.weights import DETAIL, as_stored, fill, load_tensors, read_card, save_weights
+from cfcore.training.weights import DETAIL, as_stored, fill, freeze, load_tensors, read_card, save_weights
 
 if TYPE_CHECKING:
     from .model import StylEx
@@ -110,7 +111,9 @@ def fit_detail(
     if len(images) < FEWEST_IMAGES:
         raise ValueError(f"a detail layer needs at least {FEWEST_IMAGES} training images, got {len(images)}")
     model = as_stored(model)  # the mapping network is matched to what will be read back
-    images = images[:: -(-len(images) // MOST_IMAGES)]
+    freeze(model)
+    if len(images) > MOST_IMAGES:
+        images = images[torch.arange(MOST_IMAGES) * len(images) // MOST_IMAGES]
     config = model.config
     if components < 1:
         raise ValueError(f"a detail layer has at least 1 component, not {components}")
@@ -151,7 +154,7 @@ def _components(rows: Tensor, k: int) -> Tensor:
     is positive."""
     if rows.shape[0] < rows.shape[1]:
         vectors = torch.linalg.eigh(rows @ rows.T).eigenvectors[:, -k:].flip(1)
-        found = torch.nn.functional.normalize(vectors.T @ rows, dim=1)
+        found = functional.normalize(vectors.T @ rows, dim=1)
     else:
         found = torch.linalg.eigh(rows.T @ rows).eigenvectors[:, -k:].flip(1).T
     return found * found.gather(1, found.abs().argmax(dim=1, keepdim=True)).sign()
