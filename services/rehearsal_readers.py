@@ -83,8 +83,9 @@ def rehearse(
 
     The copy has the study's protocol, pairs and schedule, and its own readers and readings: nothing of it ever enters
     the study. Every answer goes through `services.reading.case` and `save_reading`. Days of washout are not waited for
-    (the clock is the one thing that is not rehearsed). Raises StudyRefused for a study without pairs or questions, and
-    for no reader or more than 20.
+    (the clock is the one thing that is not rehearsed). progress may raise to stop: the half-read copy is taken away.
+    Raises StudyRefused for a study without pairs or questions, for no reader or more than 20, and where the copy was
+    removed in between, since the pairs were made again.
     """
     if not 1 <= len(readers) <= MOST_READERS:
         raise StudyRefused(f"{len(readers)} simulated readers: choose 1 to {MOST_READERS}.")
@@ -118,7 +119,14 @@ def rehearse(
         series = [reading.series_name(workspace, row.id) for row in own]
         pairs = sorted(pair.id for pair in copy.pairs)
     seats = dict(zip(accounts, zip(series, readers, strict=True), strict=True))
-    read_series(workspace, seats, protocol, pairs, truth, rng, progress)
+    try:
+        read_series(workspace, seats, protocol, pairs, truth, rng, progress)
+    except BaseException as error:
+        with workspace.session() as session:
+            if session.get(Study, copy_id) is None:
+                raise StudyRefused("The pairs were made again while they were read: start a new rehearsal.") from error
+            remove_copy(session, copy_id, actor)
+        raise
     with workspace.session() as session:
         closed = session.get_one(Study, copy_id)
         closed.state, closed.closed_at = "closed", now()
@@ -332,10 +340,13 @@ def _is_right(answer: str, state: tuple[bool, bool], original_side: str) -> bool
 
 
 def rehearsals(workspace: Workspace, study_id: int) -> list[RehearsalView]:
-    """The rehearsals of a study, newest first."""
+    """The rehearsals of a study that have been read, newest first."""
     with workspace.session() as session:
         rows = session.scalars(
-            sa.select(Rehearsal).where(Rehearsal.source_id == study_id).order_by(Rehearsal.id.desc())
+            sa.select(Rehearsal)
+            .join(Study, Study.id == Rehearsal.study_id)
+            .where(Rehearsal.source_id == study_id, Study.state == "closed")
+            .order_by(Rehearsal.id.desc())
         ).all()
     return [_view(row) for row in rows]
 

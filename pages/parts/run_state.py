@@ -14,7 +14,11 @@ KINDS = {
     "train stylex": "Train a StylEx generator",
 }
 # Started where they are needed, not from the form.
-TITLES = KINDS | {"measure": "Measure true factors on phantoms", "report": "Write the report of a study"}
+TITLES = KINDS | {
+    "measure": "Measure true factors on phantoms",
+    "report": "Write the report of a study",
+    "rehearse": "Rehearse a study with simulated readers",
+}
 ENGINE_TITLES = {"eigenfind": "StylEx with EigenFind", "attfind": "StylEx with AttFind"}
 ACTIVE = ("queued", "running")
 ENDED_EARLY = ("failed", "cancelled")

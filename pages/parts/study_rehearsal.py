@@ -13,11 +13,15 @@ from cfcore.study.decode import ANSWERS
 from cfcore.study.simulated import SimulatedReader
 from cfcore.wording import counted, direction_name
 from pages.parts import layout
+from pages.parts.run_state import ACTIVE, ENDED_EARLY, controls
 from pages.parts.study_arms import arm_names
 from pages.parts.who import actor, ago, workspace
-from services.rehearsal_readers import Assumed, RehearsalView, recovered, rehearsals, rehearse, remove_rehearsal
+from services.rehearsal_job import latest_rehearsal, start_rehearsal
+from services.rehearsal_readers import Assumed, RehearsalView, recovered, rehearsals, remove_rehearsal
+from services.runs import RunView, run_view
 from services.study_views import StudyRefused, StudyView
 
+POLL_SECONDS = 1.0
 START = pd.DataFrame(
     {
         "sensitivity": [0.9, 0.85, 0.8],
@@ -85,7 +89,8 @@ def rehearsal_section(view: StudyView) -> None:
         known = st.checkbox("Take the reference answers, where there are any, for what is in the originals")
         asked = st.form_submit_button("Rehearse", type="primary", icon=":material/play_arrow:")
     if asked:
-        run(view, table, Assumed(prevalence, {arm: appears[arm] for arm in arms}, known), seed)
+        start(view, table, Assumed(prevalence, {arm: appears[arm] for arm in arms}, known), seed)
+    under_way(latest_rehearsal(workspace(), view.id))
     for one in rehearsals(workspace(), view.id):
         shown(view, one)
 
@@ -101,20 +106,29 @@ def readers_of(table: pd.DataFrame) -> list[SimulatedReader]:
     return readers
 
 
-def run(view: StudyView, table: pd.DataFrame, assumed: Assumed, seed: int) -> None:
-    bar = st.progress(0.0, "The simulated readers begin …")
-
-    def tell(share: float, message: str) -> None:
-        bar.progress(min(share, 1.0), message or "reading")
-
+def start(view: StudyView, table: pd.DataFrame, assumed: Assumed, seed: int) -> None:
     try:
-        readers = readers_of(table)
-        rehearse(workspace(), view.id, readers, assumed, seed=seed, actor=actor(), progress=tell)
+        start_rehearsal(workspace(), view.id, readers_of(table), assumed, seed=seed, actor=actor())
     except (StudyRefused, ValueError) as error:
-        bar.empty()
         st.error(str(error))
-        return
-    st.rerun()
+
+
+def under_way(run: RunView | None) -> None:
+    """How far the newest rehearsal is, with Cancel; why it ended, where it did not come to its end."""
+    if run is not None and run.state in ACTIVE:
+        st.fragment(following, run_every=POLL_SECONDS)(run.id)
+    elif run is not None and run.state in ENDED_EARLY:
+        st.warning(run.message or "The rehearsal ended early.")
+
+
+def following(run_id: int) -> None:
+    """The progress of a run; the whole page once when it has ended, to show what came out."""
+    run = run_view(workspace(), run_id)
+    if run.state not in ACTIVE:
+        st.rerun(scope="app")
+    st.progress(run.progress, run.message.capitalize() or "Waits for its turn.")
+    st.caption("In the background: you may leave this page.")
+    controls(run, "rehearsal")
 
 
 def shown(view: StudyView, one: RehearsalView) -> None:

@@ -45,6 +45,10 @@ def job_of(kind: str) -> Job:
         from services.report.job import report_run
 
         return report_run
+    if kind == "rehearse":
+        from services.rehearsal_job import rehearse_run
+
+        return rehearse_run
     raise ValueError(f"no worker knows how to do a run of kind {kind!r}")
 
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 import sqlalchemy as sa
 
 from cfcore.engines.base import Cancelled
-from db.models import Reading, Run, now
+from db.models import Reading, Run, StudyReader, Trial, now
 from services.worker import lease
 from services.workspace import Workspace
 
@@ -66,10 +66,16 @@ class PartProgress:
 
 
 def somebody_reads(workspace: Workspace) -> bool:
-    """Whether a reader saved an answer in the last five minutes (the reading room saves every press of a key)."""
+    """Whether a person saved an answer in the last five minutes (the reading room saves every press of a key)."""
     since = now() - timedelta(minutes=READING_MINUTES)
+    recent = (
+        sa.select(Reading.id)
+        .join(Trial, Trial.id == Reading.trial_id)
+        .join(StudyReader, StudyReader.id == Trial.study_reader_id)
+        .where(Reading.saved_at > since, ~StudyReader.simulated)
+    )
     with workspace.session() as session:
-        return bool(session.scalar(sa.select(sa.exists().where(Reading.saved_at > since))))
+        return bool(session.scalar(sa.select(recent.exists())))
 
 
 def yield_cores(workspace: Workspace) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 import sqlalchemy as sa
 from streamlit.testing.v1 import AppTest
@@ -15,6 +17,8 @@ from services.reference_answers import reference_rows
 from services.rehearsal_readers import Assumed, rehearsals, rehearse
 from services.study_members import members
 from services.study_views import study_view
+from services.worker import lease, queue
+from services.worker.loop import do
 from services.workspace import Workspace
 from tests.browser.studies import PASSWORD, add_reader, make_study, noise_pairs
 from tests.pages.shift_app import ROOT, SECONDS, app, text_of
@@ -38,6 +42,15 @@ def step(page: AppTest, name: str) -> AppTest:
     page.segmented_control[0].set_value(name).run()
     assert not page.exception, page.exception
     return page
+
+
+def work_off(workspace: Workspace) -> None:
+    """What the worker does with the next run."""
+    assert lease.take(workspace, "test")
+    run = queue.next_run(workspace, "test")
+    assert run is not None
+    do(workspace, run, "test", threading.Event())
+    lease.release(workspace, "test")
 
 
 def close(workspace: Workspace, study: int) -> None:
@@ -99,6 +112,14 @@ def test_a_rehearsal_runs_is_shown_and_removed(
 ) -> None:
     page = step(app(monkeypatch, "studies", study=str(study)), "Rehearsal")
     press(page, "Rehearse")
+    assert "you may leave this page" in text_of(page) and rehearsals(workspace, study) == []
+    press(page, "Cancel")
+    assert [warning.value for warning in page.warning] == ["Cancelled before it started."]
+    press(page, "Rehearse")
+    press(page, "Rehearse")
+    assert any("is under way" in error.value for error in page.error)
+    work_off(workspace)
+    page.run()
     assert len(rehearsals(workspace, study)) == 1
     assert "claims lie in the 95 % interval" in text_of(page) and "sensitivity" in text_of(page)
     assert study_view(workspace, study).readers == ()
