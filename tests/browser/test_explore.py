@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from PIL import Image as Pillow
 from playwright.sync_api import BrowserContext, Page, expect
 
+from components.explorer.component import FOLDER
 from db.models import Counterfactual
 from services.explore import explore
 from services.pictures import gray8
@@ -111,6 +112,42 @@ def test_the_slider_answers_at_once_and_shows_what_was_judged(
 
     check_tools(page, server)
     assert "Traceback" not in server.log, server.log
+
+
+def test_a_cell_of_the_gallery_outlives_new_pictures(context: BrowserContext) -> None:
+    """A cell that is replaced under a finger swallows the press, and the keyboard loses its place. No server."""
+    source = "".join((FOLDER / "js" / name).read_text(encoding="utf-8") for name in ("frames.js", "gallery.js"))
+    page = context.new_page()
+    found = page.evaluate(
+        """async (source) => {
+            const image = (id, p) => ({ id, after: `a${id}-${p}`, before: `b${id}`, change: "", p_source: 0.1,
+                                        probability: p, flipped: p > 0.5, target_already: false });
+            const answers = [[image(1, 0.2), image(2, 0.4)], [image(1, 0.6), image(2, 0.8)],
+                             [image(2, 0.8), image(3, 0.9)]];
+            const opened = [], app = { data: { run: 1, rendering: "", images: [1, 2], target: "Bright" }, moves: [],
+                                       open: (id) => opened.push(id), fail: (error) => { throw error; } };
+            const make = new Function("fetch", `${source}; return makeGallery;`)(
+                async () => ({ ok: true, json: async () => answers.shift() }));
+            const gallery = make(app), seen = [];
+            gallery.node.hidden = false;
+            document.body.append(gallery.node);
+            const cells = () => [...gallery.node.querySelectorAll(".cell")];
+            await gallery.load();
+            const [first, second] = cells();
+            second.focus();
+            app.moves = [1];
+            await gallery.load();
+            seen.push(cells()[0] === first, document.activeElement === second, second.classList.contains("flipped"),
+                      second.querySelector("img").getAttribute("src"), second.textContent.includes("80"));
+            app.data.images = [2, 3];
+            await gallery.load();
+            seen.push(cells().length, cells()[0] === second);
+            cells().forEach((cell) => cell.click());
+            return { seen, opened };
+        }""",
+        source,
+    )
+    assert found == {"seen": [True, True, True, "a2-0.8", True, 2, True], "opened": [2, 3]}
 
 
 def check_tools(page: Page, server: Server) -> None:
