@@ -9,8 +9,10 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 
+from tests.browser.pages import SLOW, profile
+
 # A shared machine may be slow; a wait ends as soon as what it waits for is there.
-expect.set_options(timeout=40_000)
+expect.set_options(timeout=SLOW)
 
 FLAGS = [
     "--no-sandbox",
@@ -33,8 +35,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
-    """A fresh browser profile: no cookies, a laptop's screen."""
-    fresh = browser.new_context(viewport={"width": 1440, "height": 900})
-    fresh.set_default_timeout(60_000)
+    """A fresh browser profile, closed at the end."""
+    fresh = profile(browser)
     yield fresh
     fresh.close()

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Download, Page, expect
 
 from db.models import Pair, Study, StudyReader, Trial
 from services.workspace import Workspace
-from tests.browser.pages import SLOW, button, choose, pick, press, settled, shot, tick, type_in, visit
+from tests.browser.pages import SLOW, button, choose, pick, press, profile, settled, shot, tick, type_in, visit
 from tests.browser.reading import at_case, enter_room
 from tests.browser.server import Server
 
@@ -189,8 +189,7 @@ def tell_profile(page: Page) -> None:
 
 def read_study(browser: Browser, link: str, cases: list[str], name: str, look: str = "") -> None:
     """One reader: open the link, set a password, read every case with the keyboard. `look`: name of a screenshot."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
-    context.set_default_timeout(SLOW)
+    context = profile(browser)
     page = context.new_page()
     page.goto(link)
     expect(page.get_by_role("heading", name=f"Welcome, {name}")).to_be_visible()
@@ -286,7 +285,10 @@ def upload(page: Page, name: str, files: list[str]) -> None:
     try:
         expect(done).to_be_visible(timeout=20_000)
     except AssertionError:
-        # A press that falls into a rerun can be lost; a person presses again.
-        start.click()
+        # A press that falls into a rerun can be lost; a person who sees nothing happen presses again. While the page
+        # works it would break off the import.
+        settled(page)
+        if not done.is_visible():
+            start.click()
     expect(done).to_be_visible(timeout=SLOW)
     settled(page)

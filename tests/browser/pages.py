@@ -5,10 +5,19 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from typing import Any
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 SLOW = int(os.environ.get("CFREADER_SLOW_MS", "180000"))  # ms; a wait ends as soon as what it waits for is there
+
+
+def profile(browser: Browser, **options: Any) -> BrowserContext:
+    """A fresh browser profile: no cookies, a laptop's screen where `options` name no other, and the patience that a
+    busy machine needs."""
+    fresh = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **options})
+    fresh.set_default_timeout(SLOW)
+    return fresh
 
 
 def settled(page: Page) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import sqlalchemy as sa
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from db.models import StudyReader, Trial
 from services.workspace import Workspace
@@ -65,6 +65,22 @@ def finish_case(page: Page, keys: str = ALL_ANSWERS) -> None:
     for key in keys:
         page.keyboard.press(key)
     page.keyboard.press("Enter")
+
+
+def tap(target: Locator) -> None:
+    """With a finger, once more where the browser sends no click: after a gesture, and on a busy machine, Chromium takes
+    a tap for a part of the gesture or for a long press, and a person taps again. What the page does with a click is
+    not forgiven."""
+    page = target.page
+    for _ in range(3):
+        page.evaluate(
+            "() => { window.clicked = new Promise((done) => addEventListener('click', () => done(true), "
+            "{ capture: true, once: true })); }"
+        )
+        target.tap()
+        if page.evaluate("() => Promise.race([window.clicked, new Promise((late) => setTimeout(late, 5000, false))])"):
+            return
+    raise AssertionError(f"three taps and no click on {target}")
 
 
 def latest_answers(workspace: Workspace, label: str) -> list[dict[str, Any]]:

@@ -62,7 +62,7 @@ class Server:
     def log(self) -> str:
         return (self.folder / "server.log").read_text(errors="replace")
 
-    def start(self, timeout: float = 60) -> Server:
+    def start(self, timeout: float = 240) -> Server:
         """Start and wait until it answers. Raises RuntimeError with the log where it does not."""
         self.folder.mkdir(parents=True, exist_ok=True)
         if not self.worker:

@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Response, WebSocket, expect
 
 from db.models import Image, Pair, Study, Trial
 from services.workspace import Workspace, open_workspace
+from tests.browser.pages import profile
 from tests.browser.reading import at_case, open_room, sign_in
 from tests.browser.server import Server
 from tests.browser.studies import add_reader, make_study, noise_pairs
@@ -53,7 +54,7 @@ def read_study(browser: Browser, server: Server) -> Record:
     record = Record()
     responses: list[Response] = []
     sockets: list[WebSocket] = []
-    context = browser.new_context(viewport={"width": 1366, "height": 768})
+    context = profile(browser, viewport={"width": 1366, "height": 768})
     page = context.new_page()
     page.on("response", lambda response: responses.append(response))
 

@@ -25,7 +25,8 @@ from cfcore.study.questions import (
 from db.models import Study, Trial
 from services import elicitation
 from services.workspace import Workspace, open_workspace
-from tests.browser.reading import at_case, latest_answers, seated, sign_in
+from tests.browser.pages import profile
+from tests.browser.reading import at_case, latest_answers, seated, sign_in, tap
 from tests.browser.server import Server
 from tests.browser.studies import add_reader, make_study, noise_pairs
 
@@ -124,20 +125,19 @@ def test_every_kind_by_keyboard(room: tuple[Server, Workspace], context: Browser
 
 def test_every_kind_by_touch_and_after_a_series(room: tuple[Server, Workspace], browser: Browser) -> None:
     server, workspace = room
-    tablet = browser.new_context(viewport={"width": 1280, "height": 900}, has_touch=True, is_mobile=True)
-    tablet.set_default_timeout(60_000)
+    tablet = profile(browser, viewport={"width": 1280, "height": 900}, has_touch=True, is_mobile=True)
     page = seated(tablet, server, "reader.two")
     for label in ("Line or tube: in neither", "Round shadow: in neither", "Rib out of place: in neither"):
-        page.get_by_label(label).tap()
-    page.get_by_label("Line or tube, How sure?: 5 of 5").tap()
-    page.get_by_label("New lines: only in A").tap()
-    page.get_by_label("Which one is real?: A").tap()
-    page.get_by_label("Same person?: different").tap()
+        tap(page.get_by_label(label))
+    tap(page.get_by_label("Line or tube, How sure?: 5 of 5"))
+    tap(page.get_by_label("New lines: only in A"))
+    tap(page.get_by_label("Which one is real?: A"))
+    tap(page.get_by_label("Same person?: different"))
     row(page, "why").locator("textarea").fill("rib")
-    page.get_by_label("Same person?: the same").tap()
+    tap(page.get_by_label("Same person?: the same"))
     expect(row(page, "why")).to_be_hidden()
-    page.get_by_label("Which lobe?: upper").tap()
-    page.get_by_label("Image quality: 3 of 7").tap()
+    tap(page.get_by_label("Which lobe?: upper"))
+    tap(page.get_by_label("Image quality: 3 of 7"))
     line = row(page, "change").get_by_role("slider")
     line.scroll_into_view_if_needed()
     box = line.bounding_box()
@@ -146,12 +146,12 @@ def test_every_kind_by_touch_and_after_a_series(room: tuple[Server, Workspace], 
     row(page, "width").locator("input").fill("999")
     expect(row(page, "width")).to_contain_text("Not taken")
     row(page, "width").locator("input").fill("-3")
-    page.get_by_role("button", name="Nothing to mark").nth(0).tap()
-    page.get_by_role("button", name="Draw boxes").tap()
+    tap(page.get_by_role("button", name="Nothing to mark").nth(0))
+    tap(page.get_by_role("button", name="Draw boxes"))
     draw_box(page)
-    page.wait_for_timeout(800)  # a browser takes a tap in the same instant for a part of the gesture
-    page.get_by_role("button", name="Draw outlines").click()
-    page.wait_for_timeout(300)
+    outline = page.get_by_role("button", name="Draw outlines")
+    tap(outline)
+    expect(outline).to_have_attribute("aria-pressed", "true")
     pane = page.locator("[data-pane=B]").bounding_box()
     assert pane is not None
     for x, y in ((0.4, 0.4), (0.6, 0.4), (0.6, 0.6), (0.4, 0.4)):
@@ -162,7 +162,7 @@ def test_every_kind_by_touch_and_after_a_series(room: tuple[Server, Workspace], 
             .filter((b) => b.offsetParent && Math.min(b.offsetHeight, b.offsetWidth) < 40).map((b) => b.textContent)"""
     )
     assert small == [], "touch targets of less than 40 px"
-    page.get_by_role("button", name="Next case").tap()
+    tap(page.get_by_role("button", name="Next case"))
     at_case(page, 2)
     given = latest_answers(workspace, "R2")[0]
     answers = given["answers"]["questions"]
@@ -173,7 +173,7 @@ def test_every_kind_by_touch_and_after_a_series(room: tuple[Server, Workspace], 
 
     # The second case is what comes after a series: questions without any picture.
     expect(page.get_by_text("About the series you have just read")).to_be_visible()
-    page.get_by_label("A device was there: present").tap()
+    tap(page.get_by_label("A device was there: present"))
     expect(page.locator(".status")).to_contain_text("Saved")
     assert latest_answers(workspace, "R2")[-1]["answers"]["questions"] == {"device": "present"}
     tablet.close()

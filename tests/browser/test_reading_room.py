@@ -14,6 +14,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from db.models import LoginSession, Pair, Reading, Study, Trial, now
 from services.accounts import ensure_account
 from services.workspace import Workspace, open_workspace
+from tests.browser.pages import profile
 from tests.browser.reading import at_case, enter_room, finish_case, latest_answers, seated, sign_in
 from tests.browser.server import Server
 from tests.browser.studies import PASSWORD, add_reader, make_study, noise_pairs
@@ -104,7 +105,7 @@ def test_another_machine_goes_on_where_the_first_stopped(
     expect(page.locator(".status")).to_contain_text("Saved")
 
     assert context.browser is not None
-    elsewhere = context.browser.new_context()
+    elsewhere = profile(context.browser)
     other = seated(elsewhere, server, "reader.two")
     at_case(other, 2)
     expect(other.get_by_label("Line or tube: only in A")).to_have_attribute("aria-pressed", "true")

@@ -15,7 +15,8 @@ from db.models import Study
 from services.sittings import screens
 from services.viewing_log import KINDS, viewing_log
 from services.workspace import Workspace, open_workspace
-from tests.browser.reading import at_case, latest_answers, open_room, seated, sign_in
+from tests.browser.pages import profile
+from tests.browser.reading import at_case, latest_answers, open_room, seated, sign_in, tap
 from tests.browser.server import Server
 from tests.browser.studies import add_reader, make_study, noise_pairs
 from tests.browser.test_reading_room import shown_pixels
@@ -258,7 +259,7 @@ def test_a_reader_chooses_the_language_and_keeps_it(room: tuple[Server, Workspac
 def test_two_fingers_zoom_and_a_tap_answers(room: tuple[Server, Workspace], context: BrowserContext) -> None:
     server, _ = room
     assert context.browser is not None
-    tablet = context.browser.new_context(viewport={"width": 1180, "height": 820}, has_touch=True)
+    tablet = profile(context.browser, viewport={"width": 1180, "height": 820}, has_touch=True)
     page = tablet.new_page()
     sign_in(page, server, "reader.two")
     open_room(page)
@@ -283,8 +284,7 @@ def test_two_fingers_zoom_and_a_tap_answers(room: tuple[Server, Workspace], cont
         arg=[readout.element_handle(), 2 * before],
     )
     assert int(re.findall(r"(\d+) %", readout.inner_text())[0]) < 4 * before
-    page.wait_for_timeout(500)  # a browser takes a tap in the same instant for a part of the gesture
-    page.get_by_label("Round shadow: in both").tap()
+    tap(page.get_by_label("Round shadow: in both"))
     expect(page.locator(".status")).to_contain_text("Saved")
     expect(page.get_by_label("Round shadow: in both")).to_have_attribute("aria-pressed", "true")
     tablet.close()
