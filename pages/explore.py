@@ -75,7 +75,7 @@ def choose_run(runs: dict[int, RunView], bar: st.delta_generator.DeltaGenerator)
         own = [run.id for run in runs.values() if (run.classifier or "") == classifier]
         begin = own.index(start.id) if start.id in own else 0
         chosen = st.selectbox(
-            "Method and run", own, index=begin, format_func=lambda i: f"{runs[i].name} (run {i})", width=390
+            "Method and run", own, index=begin, format_func=lambda i: f"{runs[i].name} (run {i})", width=330
         )
     if str(chosen) != asked:
         if asked:
