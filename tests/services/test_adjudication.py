@@ -162,7 +162,7 @@ def test_only_a_chair_who_has_not_read_decides_and_only_after_the_end(workspace:
     with workspace.session() as session:
         session.get_one(Study, study).state = "closed"
         reader = session.scalars(sa.select(Account.id).where(Account.login == "reader.0")).one()
-    with pytest.raises(ReadingRefused, match="may not decide"):
+    with pytest.raises(ReadingRefused, match="not open to you"):
         adjudication.chair_cases(workspace, reader, study)
     with pytest.raises(NotAllowed):
         adjudication.state(workspace, study, reader)
