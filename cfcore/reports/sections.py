@@ -106,7 +106,8 @@ def study_figures(protocol: Protocol, tables: StudyTables, decoded: pd.DataFrame
             )
         )
     compared = named_comparisons(protocol, tables.comparisons)
-    if 0 < len(compared) <= MOST_LINES:
+    # Where one of two arms has no reading yet there is nothing to draw.
+    if len(compared) <= MOST_LINES and compared["difference"].notna().any():
         found.append(
             Figure(
                 "comparisons",
