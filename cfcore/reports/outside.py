@@ -167,7 +167,7 @@ def outside_figures(tables: Tables) -> list[Figure]:
         return []
     return [
         Figure(
-            "accuracy",
+            "sensitivity-specificity",
             "Sensitivity and specificity of each reader",
             "Sensitivity and specificity of each reader on originals over all findings, 95 % interval; “adjudicated” "
             "is what readers agreed on, or the chair decided.",

@@ -113,7 +113,9 @@ def test_raw_and_adjudicated_results_stand_in_one_table(workspace: Workspace, st
     told = text_of(html, "adjudication")
     assert "Readers differed on 1 of 12 questions" in told and "decided 1 of them in 1 case" in told
     assert "stayed undecided" not in told
-    assert re.search(r"Line or tube v17 \+ 4 1 1 0 % a 0 to \d+ 25 % \d+ to \d+", told), "pairs, disputed, decided, raw share, adjudicated"
+    assert re.search(r"Line or tube v17 \+ 4 1 1 0 % a 0 to \d+ 25 % \d+ to \d+", told), (
+        "pairs, disputed, decided, raw share, adjudicated"
+    )
     # The chair followed nobody here; R1 stood alone against the two others.
     assert "R1 1 of 1 1 of 1 1 R2 1 of 1 1 of 1 0 R3 1 of 1 1 of 1 0" in told
     assert "both: R2, R3; neither: R1 counterfactual only" in told
@@ -140,7 +142,10 @@ def test_scores_against_the_reference_stand_in_the_report(workspace: Workspace, 
     for head in ("Sensitivity", "Specificity", "Area under the curve", "d′"):
         assert head in told
     assert re.search(r"R1 4 1 3 0 0 %", told) and re.search(r"adjudicated 4 1 3 0 0 %", told)
-    assert "accuracy" in [figure.key for figure in report_figures(report_content(workspace, found, pictures=False))]
+    keys = [figure.key for figure in report_figures(report_content(workspace, found, pictures=False))]
+    assert "sensitivity-specificity" in keys and 'figure class="chart" id="sensitivity-specificity"' in html
+    ids = re.findall(r'<(?:section|figure)[^>]* id="([^"]+)"', html)
+    assert len(ids) == len(set(ids)), "a link of the bar leads to one place"
     assert pdf.to_pdf(html).startswith(b"%PDF-")
 
 
