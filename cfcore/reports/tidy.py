@@ -1,6 +1,7 @@
 """The long table: every answer of a study in one tidy CSV, from which every number of the report follows."""
 
 import io
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -63,6 +64,7 @@ LONG_COLUMNS: Mapping[str, tuple[str, str, str]] = {
 }
 BOOLEANS = ("simulated", "flipped", "in_original", "in_counterfactual", "appears", "disappears")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_LONE_RETURN = re.compile(r"\r(?!\n)")
 # Known of a trial beside what decoding needs.
 EXTRAS = ("simulated", "pair_kind", "source_class", "flipped")
 
@@ -114,7 +116,8 @@ def long_table(
 def to_csv(table: pd.DataFrame) -> str:
     """A table as CSV: UTF-8 text, comma, LF, one header line, true and false, empty for missing.
 
-    A text that a spreadsheet would run as a formula gets a leading apostrophe, which `read_long` takes off again.
+    A text that a spreadsheet would run as a formula gets a leading apostrophe, which `read_long` takes off again. A
+    lone carriage return, which would end the row for many a reader of CSV, becomes a line feed.
     """
     # Column by column as objects: whole numbers with gaps would become 5.0 otherwise.
     plain = pd.DataFrame({name: pd.Series([_cell(v) for v in table[name]], dtype=object) for name in table.columns})
@@ -122,8 +125,9 @@ def to_csv(table: pd.DataFrame) -> str:
 
 
 def harmless(text: str) -> str:
-    """`text` with an apostrophe before a character that would make a spreadsheet run it as a formula."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    """`text` with an apostrophe before a character that would make a spreadsheet run it as a formula, and before
+    apostrophes that stand there already, so that one can always be taken off again."""
+    return f"'{text}" if text.lstrip("'").startswith(_FORMULA) else text
 
 
 def _cell(value: Any) -> Any:
@@ -132,14 +136,15 @@ def _cell(value: Any) -> Any:
     if value is None or value is pd.NA or value != value:
         return None
     if isinstance(value, str):
-        return harmless(value)
+        return harmless(_LONE_RETURN.sub("\n", value))
     if value is True or value is False or type(value).__name__ in ("bool", "bool_"):
         return "true" if value else "false"
     return value
 
 
 def _text(value: Any) -> Any:
-    return value[1:] if isinstance(value, str) and value[:1] == "'" and value[1:].startswith(_FORMULA) else value
+    escaped = isinstance(value, str) and value[:1] == "'" and value.lstrip("'").startswith(_FORMULA)
+    return value[1:] if escaped else value
 
 
 def read_long(source: str) -> LongStudy:

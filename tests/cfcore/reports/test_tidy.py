@@ -100,6 +100,24 @@ def test_a_comment_comes_back_as_it_was_and_no_cell_is_a_formula(text: str) -> N
     assert "=HYPERLINK(1), “שלום” 🙂\n'-quoted" in set(said["answer"])
 
 
+@pytest.mark.parametrize(
+    "said", ["=1", "'=1", "''-x", "+49", "'s", "a\r\nb\tc", "nul\0", "\u202ertl", " NA", "nan", "\ufeff", "é😀" * 5000]
+)
+def test_any_text_comes_back_letter_by_letter(said: str) -> None:
+    decoded, rated, answers = whole_study()
+    answers.loc[answers["kind"] == "comment", "answer"] = said
+    back = read_long(to_csv(long_table(decoded, rated, answers, WHOLE, WHOLE.seed))).answers
+    assert set(back.loc[back["kind"] == "comment", "answer"]) == {said}
+    assert len(back) == len(answers)
+
+
+def test_a_lone_carriage_return_does_not_end_a_row() -> None:
+    decoded, rated, answers = whole_study()
+    answers.loc[answers["kind"] == "comment", "answer"] = "old\rMac\r"
+    back = read_long(to_csv(long_table(decoded, rated, answers, WHOLE, WHOLE.seed))).answers
+    assert set(back.loc[back["kind"] == "comment", "answer"]) == {"old\nMac\n"} and len(back) == len(answers)
+
+
 def test_a_table_without_a_column_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="lacks the columns seed"):
         read_long(text.replace("seed,reader", "sed,reader", 1))
