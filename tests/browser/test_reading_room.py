@@ -33,9 +33,11 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Wor
 
 
 def shown_pixels(page: Page, pane: str) -> NDArray[np.uint8]:
-    """What a pane's canvas holds just now, (h, w) gray values of the screen."""
+    """What a pane's canvas holds once all that was asked for is drawn (at the next frame), (h, w) gray values of the
+    screen."""
     width, height, red = page.evaluate(
-        """(pane) => {
+        """async (pane) => {
+            for (let i = 0; i < 2; i++) await new Promise(requestAnimationFrame);
             const canvas = document.querySelector('#cfreader-reading-room').shadowRoot
                 .querySelector(`[data-pane=${pane}] canvas`);
             const { data, width, height } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
@@ -128,7 +130,6 @@ def test_the_canvas_shows_the_exact_pixels(room: tuple[Server, Workspace], conte
 
     page = seated(context, server, "reader.three")
     page.keyboard.press("e")  # every pixel a square
-    page.wait_for_timeout(200)
     with workspace.session() as session:
         trial = session.scalar(
             sa.select(Trial).where(Trial.position == 0).join(Trial.study_reader).filter_by(label="R3")
@@ -148,7 +149,6 @@ def test_the_canvas_shows_the_exact_pixels(room: tuple[Server, Workspace], conte
         assert np.array_equal(seen[np.ix_(rows, columns)], window)
     before = shown_pixels(page, "B")
     page.keyboard.press("Space")
-    page.wait_for_timeout(200)
     assert np.array_equal(shown_pixels(page, "A")[50:-50, 50:-50], before[50:-50, 50:-50])
     expect(page.locator("[data-pane=A] .letter")).to_have_text("B")
 
@@ -164,14 +164,11 @@ def test_keys_of_the_view_change_what_is_seen_and_reset_brings_it_back(
     for key in ("Shift+Digit2", "Shift+Digit6", "w", "i", "+", ",", "v", "f", "Shift+ArrowLeft"):
         page.keyboard.press("r")
         page.keyboard.press("+") if key.startswith("Shift+Arrow") else None
-        page.wait_for_timeout(60)
         before = shown_pixels(page, "A")
         page.keyboard.press(key)
-        page.wait_for_timeout(60)
         assert not np.array_equal(shown_pixels(page, "A"), before), key
     page.keyboard.press("r")
     expect(readout).to_have_text(start)
-    page.wait_for_timeout(60)
     assert np.array_equal(shown_pixels(page, "A"), picture)
     box = page.locator("[data-pane=A]").bounding_box()
     assert box is not None
