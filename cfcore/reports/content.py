@@ -24,13 +24,14 @@ class Picture:
 @dataclass(frozen=True)
 class CaseReading:
     """What one reader said about a pair, decoded: finding key -> "appears", "disappears", "both", "neither",
-    "cannot assess" or "no answer"; rating key -> value or None."""
+    "cannot assess" or "no answer"; rating key -> value or None. first: no second reading of the same pair."""
 
     reader: str
     seen: Mapping[str, str]
     ratings: Mapping[str, int | None] = field(default_factory=dict)
     comment: str = ""
     seconds: float | None = None
+    first: bool = True
 
 
 @dataclass(frozen=True)

@@ -78,15 +78,21 @@ class _Pictures:
         return "data:image/png;base64," + base64.b64encode(png).decode()
 
 
+# Answers that say where a finding is.
+SEEN = ("appears", "disappears", "both", "neither")
+
+
 def _cases(content: ReportContent, pictures: _Pictures) -> list[dict[str, Any]]:
     names = {arm.key: arm.name for arm in content.protocol.arms}
 
     def shown(case: ReportCase) -> dict[str, Any]:
         images = [{"caption": p.caption, "uri": pictures.uri(p.png)} for p in case.pictures]
+        # As in every table: first readings, of readers who could assess the finding.
         appears = [
-            f"{finding.label} ({k} of {len(case.readings)})"
+            f"{finding.label} ({k} of {len(said)})"
             for finding in content.protocol.findings
-            if (k := sum(r.seen.get(finding.key) == "appears" for r in case.readings))
+            for said in [[r.seen[finding.key] for r in case.readings if r.first and r.seen.get(finding.key) in SEEN]]
+            if (k := said.count("appears"))
         ]
         return {
             "label": case.label,

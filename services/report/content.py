@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from cfcore.reports.content import CaseReading, KeptBack, Picture, ReportCase, ReportContent, ReportEntry
+from cfcore.reports.content import KeptBack, Picture, ReportContent, ReportEntry
 from cfcore.wording import counted
 from db.models import now
 from services.displayed import size_warning
 from services.notebook import export_entries
-from services.pairs import pair_units
 from services.pictures import thumbnail_png
+from services.report.cases import PREVIEW_SIDE, report_case
 from services.report.facts import study_facts
 from services.report.outside import outside_tables
 from services.result_truth import truth_for_report
-from services.results import Case, StudyResults
+from services.results import StudyResults
 from services.study_design.documents import exclusion_units, exclusions, flow_diagram
 from services.study_design.locking import integrity
 from services.study_views import StudyView
 from services.workspace import Workspace
 
-PREVIEW_SIDE = 112
 MOST_KEPT_BACK = 12
 
 
@@ -38,7 +37,7 @@ def report_content(workspace: Workspace, found: StudyResults, *, pictures: bool 
         readers=found.readers,
         ratings=found.ratings,
         pairs_of_readers=tables.pairs_of_readers,
-        cases=[_case(workspace, found, case, pictures) for case in found.cases],
+        cases=[report_case(workspace, found, case, pictures) for case in found.cases],
         entries=[ReportEntry(**entry) for entry in export_entries(workspace, study.id)],
         simulated=found.simulated,
         versions=dict(facts.versions),
@@ -113,37 +112,3 @@ def limitations(found: StudyResults) -> tuple[str, ...]:
         these, them = ("this reader", "him or her") if line.readers == 1 else ("these readers", "them")
         notes.append(f"{counted(line.readers, 'reader')}: the results hold for {these}, not for others like {them}.")
     return tuple(notes)
-
-
-def _case(workspace: Workspace, found: StudyResults, case: Case, with_pictures: bool) -> ReportCase:
-    pair = case.pair
-    reference = found.study.protocol.reference.capitalize()
-    units = zip((reference, "Counterfactual"), pair_units(workspace, pair), strict=True) if with_pictures else ()
-    pictures = [Picture(f"{caption} (preview)", thumbnail_png(unit, PREVIEW_SIDE)) for caption, unit in units]
-    return ReportCase(
-        label=case.label,
-        patient=case.patient,
-        arm=case.arm,
-        readings=[
-            CaseReading(
-                reader=_named(reading.reader, reading.simulated, reading.purpose),
-                seen=reading.seen,
-                ratings=reading.ratings,
-                comment=reading.comment,
-                seconds=reading.seconds,
-            )
-            for reading in case.readings
-        ],
-        facts={
-            "p of the target, original": f"{pair.p_source:.2f}",
-            "reconstruction": f"{pair.p_reconstruction:.2f}",
-            "counterfactual": f"{pair.p_counterfactual:.2f}",
-            "class": "flipped" if pair.flipped else "did not flip",
-        },
-        pictures=pictures,
-    )
-
-
-def _named(reader: str, simulated: bool, purpose: str) -> str:
-    marks = [word for word, here in (("simulated", simulated), ("repeat", purpose == "repeat")) if here]
-    return f"{reader} ({', '.join(marks)})" if marks else reader

@@ -83,7 +83,7 @@ def study_facts(workspace: Workspace, found: StudyResults) -> StudyFacts:
         ethics=desk.ethics_number,
         consent=desk.ask_profile and bool(profiles),
         reference=reference,
-        versions=report_versions(run),
+        versions=report_versions(run) | _other_runs(workspace, found),
     )
 
 
@@ -97,6 +97,16 @@ def report_versions(run: RunView | None) -> dict[str, str]:
     settings = {"run": f"{run.name}, seed {run.seed}", "data set": run.dataset or ""}
     ran = {f"{name}, run": str(version) for name, version in run.versions.items()}
     return {k: v for k, v in {**settings, **described, **inputs, **ran, **here}.items() if v}
+
+
+def _other_runs(workspace: Workspace, found: StudyResults) -> dict[str, str]:
+    """Runs that arms took beside the study's own, each with its method, seed and hashes."""
+    study, told = found.study, {}
+    for run_id in dict.fromkeys(arm.run for arm in study.protocol.arms if arm.run not in (None, study.run_id)):
+        if run := _run(workspace, run_id):
+            hashes = [f"{kind} {value}" for kind, value in run.inputs.items() if kind in ("classifier", "generator")]
+            told[f"run {run.id}"] = "; ".join([f"{run.name}, {run.engine}, seed {run.seed}", *hashes])
+    return told
 
 
 def _run(workspace: Workspace, run_id: int | None) -> RunView | None:
@@ -127,7 +137,12 @@ def _sources(study_id: int) -> sa.Select[str]:
 
 def _has_truth(session: Session, study_id: int) -> bool:
     return (
-        session.scalar(sa.select(Pair.id).where(Pair.study_id == study_id, Pair.truth.is_not(None)).limit(1))
+        session.scalar(
+            # The right answers of practice cases are no reference for anything that is counted.
+            sa.select(Pair.id)
+            .where(Pair.study_id == study_id, Pair.truth.is_not(None), Pair.kind != "training")
+            .limit(1)
+        )
         is not None
     )
 

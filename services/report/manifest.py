@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from db.events import first_broken
 from db.models import Event, Model, Pair, Reading, Run, StudyReader, StudyVersion, Trial
@@ -22,9 +23,12 @@ def manifest(workspace: Workspace, found: StudyResults, files: Mapping[str, byte
     study = found.study
     with workspace.session() as session:
         run = session.get(Run, study.run_id) if study.run_id else None
+        runs = [*filter(None, [run]), *_further_runs(session, found)]
         hashes = dict(session.execute(sa.select(Pair.id, Pair.sha256).where(Pair.study_id == study.id)).tuples().all())
         models = [
-            session.get(Model, i) for i in ((run.classifier_id, run.generator_id) if run else ()) if i is not None
+            session.get(Model, i)
+            for i in dict.fromkeys(i for one in runs for i in (one.classifier_id, one.generator_id))
+            if i is not None
         ]
         readings = session.scalar(
             sa.select(sa.func.count(Reading.id))
@@ -49,6 +53,7 @@ def manifest(workspace: Workspace, found: StudyResults, files: Mapping[str, byte
             "made": _time(made),
             "packages": versions(),
             "run": _run(run),
+            "further_runs": [_run(one) for one in runs if one is not run],
             "models": [{"name": m.name, "kind": m.kind, "sha256": m.sha256} for m in models if m is not None],
             "pairs": {case.label: {"arm": case.arm, "sha256": hashes.get(case.pair.id)} for case in found.cases},
             "readings_stored": readings,
@@ -62,6 +67,12 @@ def manifest(workspace: Workspace, found: StudyResults, files: Mapping[str, byte
             "files": {name: sha256(data) for name, data in sorted(files.items())},
         }
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+
+
+def _further_runs(session: Session, found: StudyResults) -> list[Run]:
+    """Runs that arms took beside the study's own."""
+    ids = {arm.run for arm in found.study.protocol.arms} - {None, found.study.run_id}
+    return list(session.scalars(sa.select(Run).where(Run.id.in_(ids)).order_by(Run.id)))
 
 
 def _run(run: Run | None) -> dict[str, Any] | None:

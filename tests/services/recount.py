@@ -193,7 +193,9 @@ def intraclass(x: np.ndarray[Any, Any]) -> Numbers:
     def put(single: str, of_mean: str, value: float, low: float, high: float) -> None:
         for name, v in ((single, value), (f"{single}_low", low), (f"{single}_high", high)):
             out[name] = v
-            out[name.replace(single, of_mean)] = max(k * v / (1 + (k - 1) * v), -1.0)
+            # Spearman-Brown, which has no end below.
+            below = 1 + (k - 1) * v
+            out[name.replace(single, of_mean)] = max(k * v / below, -1.0) if below > 1e-12 else -1.0
 
     for single, of_mean, rest, df in (
         ("icc_1_1", "icc_1_k", wms, n * (k - 1)),
@@ -260,6 +262,19 @@ def swapped(rows: pd.DataFrame, most: int = 10_000) -> tuple[float, bool]:
     return mean(s >= abs(d.sum()) - 1e-9 for s in sums), exact
 
 
+def exchanged(rows: pd.DataFrame) -> float:
+    """p when whole patients may change group, where none has readings in both; every arrangement is tried."""
+    centred = rows["value"] - rows["reader"].map(rows.groupby("reader")["value"].mean())
+    means = centred.groupby(rows["patient"]).mean().to_numpy(dtype=float)
+    second = rows.groupby("patient")["second"].first().to_numpy(dtype=bool)
+    seen = abs(means[second].mean() - means[~second].mean())
+    apart = []
+    for chosen in itertools.combinations(range(len(means)), int(second.sum())):
+        there = np.isin(np.arange(len(means)), chosen)
+        apart.append(abs(means[there].mean() - means[~there].mean()))
+    return mean(a >= seen - 1e-9 for a in apart)
+
+
 def tested(rows: pd.DataFrame, test: str) -> Numbers:
     """What two groups of readings differ by, and how surely. rows: patient, reader, second, value."""
     first, second = (rows.loc[rows["second"] == group, "value"].mean() for group in (False, True))
@@ -273,6 +288,8 @@ def tested(rows: pd.DataFrame, test: str) -> Numbers:
             found |= {"difference": value, "difference_low": low, "difference_high": high}
             found |= {"odds_ratio": NONE}
         return found | {"p": p}
+    if test == "permutation of patients":
+        return found | {"odds_ratio": NONE, "p": exchanged(rows)}
     assert test == "permutation within patients", f"no recount of the test “{test}”"
     p, exact = swapped(rows)
     # Arrangements drawn at random are others than the report's.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import io
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
@@ -50,7 +52,7 @@ def findings(export: Export, row: Row) -> Numbers:
         "cannot": int((planned["answer"] == "cannot").sum()),
         "missing": int((planned["answer"] == "").sum()),
         "share": mean(known["appears"]),
-        "majority": sum(carried) * 2 > len(carried),
+        "majority": sum(carried) * 2 > len(carried) if carried else NONE,
     }
     found |= {name: mean(known[column]) for name, column in SIDES.items()}
     found["difference"] = found["prevalence_counterfactual"] - found["prevalence_original"]
@@ -100,7 +102,7 @@ def readers(export: Export, row: Row) -> Numbers:
         "cannot": int((given["answer"] == "cannot").sum()),
         "missing": len(planned) - len(given),
         "median_seconds": done["seconds"].median(),
-        "first_side_p": stats.binomtest(on_a, len(sided)).pvalue,
+        "first_side_p": stats.binomtest(on_a, len(sided)).pvalue if len(sided) else NONE,
     } | clopper("first_side", on_a, len(sided))
 
 
@@ -309,3 +311,54 @@ def expected_rows(export: Export) -> dict[str, int]:
         "times": everybody * (arms + 1),
         "cannot-assess": keys * arms * 4,
     }
+
+
+def number(cell: Any) -> float:
+    """A cell of a CSV as a number, nan where it is empty."""
+    if cell == "":
+        return NONE
+    return float({"true": 1, "True": 1, "false": 0, "False": 0}.get(str(cell), cell))
+
+
+def is_number(column: pd.Series) -> bool:
+    try:
+        column.map(number)
+    except ValueError:
+        return False
+    return bool((column != "").any())
+
+
+def table_of(files: Mapping[str, bytes], name: str) -> pd.DataFrame:
+    return pd.read_csv(io.BytesIO(files[f"tables/{name}.csv"]), float_precision="round_trip", keep_default_na=False)
+
+
+def own_tables(files: Mapping[str, bytes]) -> list[str]:
+    """Tables that are made from the readings alone; the chair's decisions and the scores against reference answers
+    come from elsewhere."""
+    names = {name[7:-4] for name in files if name.startswith("tables/") and name.endswith(".csv")}
+    questions = {f"question-{key}" for key in (*Export(files).questions, SINGLE)}
+    return sorted(names & (TABLES.keys() | questions))
+
+
+def check_every_number(files: Mapping[str, bytes]) -> int:
+    """Hold every number of the tables of an export to what its long table says; how many there were."""
+    export, compared = Export(files), 0
+    for name in own_tables(files):
+        table = table_of(files, name)
+        assert len(table) == expected_rows(export).get(name, len(table)), name
+        rows = table.to_dict("records")
+        again = recounted(export, name, rows)
+        bounds = {f"{column}_{end}" for column in table.columns for end in ("low", "high")} | {"low", "high"}
+        for column in (column for column in table.columns if is_number(table[column])):
+            counted = [i for i, row in enumerate(again) if column in row]
+            # An interval without a closed form comes from resampling.
+            assert len(counted) == len(rows) or column in bounds, f"{name}: {column} is not recounted"
+            for i in counted:
+                compared += 1
+                value, expected = number(rows[i][column]), again[i][column]
+                expected = float(expected) if isinstance(expected, bool) else expected
+                assert value == pytest.approx(expected, abs=1e-9, rel=1e-9, nan_ok=True), (name, column, rows[i])
+        for row, numbers in zip(rows, again, strict=True):
+            lost = {column for column, value in numbers.items() if column not in row and not np.isnan(value)}
+            assert not lost, f"{name} lacks {lost}"
+    return compared

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import html
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,85 +17,87 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from cfcore.reports.content import ReportContent
+from cfcore.reports.html import study_report
 from cfcore.reports.tables import more_tables, study_tables
 from cfcore.reports.tidy import read_long
+from cfcore.study.design.choices import CONTROL_NAMES
 from cfcore.study.protocol import from_json
+from db.models import now
 from services.report.bundle import data_files
+from services.report.content import report_content
+from services.report.manifest import manifest
 from services.report.outside import outside_tables
 from services.results import StudyResults, results
 from services.workspace import open_workspace
 from tests.services.full_design import whole_study
 from tests.services.recount import Export, agreement, cases_of
-from tests.services.recount_questions import KINDS, SINGLE
-from tests.services.recount_tables import TABLES, expected_rows, recounted
+from tests.services.recount_questions import KINDS
+from tests.services.recount_tables import TABLES, check_every_number, number, own_tables, table_of
+
+
+@dataclass(frozen=True)
+class Exported:
+    """The whole study: its results, what its report is made of, its manifest, and its tables as files."""
+
+    found: StudyResults
+    content: ReportContent
+    manifest: str
+    files: dict[str, bytes]
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[StudyResults, dict[str, bytes]]]:
-    """Results of the whole study, and the files of its export that are numbers and words."""
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exported]:
     workspace = open_workspace(tmp_path_factory.mktemp("whole") / "workspace")
     with pytest.MonkeyPatch.context() as patch:
         found = results(workspace, whole_study(workspace, patch))
-    yield found, data_files(found, outside_tables(workspace, found))
+    files = data_files(found, outside_tables(workspace, found))
+    yield Exported(found, report_content(workspace, found), manifest(workspace, found, files, now()), files)
     workspace.engine.dispose()
 
 
-def table_of(files: Mapping[str, bytes], name: str) -> pd.DataFrame:
-    return pd.read_csv(io.BytesIO(files[f"tables/{name}.csv"]), float_precision="round_trip", keep_default_na=False)
-
-
-def mine(files: Mapping[str, bytes], found: StudyResults) -> list[str]:
-    """Tables that are made from the readings alone; the chair's decisions and the scores against reference answers
-    come from elsewhere."""
-    names = {name[7:-4] for name in files if name.startswith("tables/") and name.endswith(".csv")}
-    questions = {f"question-{key}" for key in (*(q.key for q in found.study.protocol.questions), SINGLE)}
-    return sorted(names & (TABLES.keys() | questions))
-
-
-def number(cell: Any) -> float:
-    """A cell of a CSV as a number, nan where it is empty."""
-    if cell == "":
-        return float("nan")
-    return float({"true": 1, "True": 1, "false": 0, "False": 0}.get(str(cell), cell))
-
-
-def is_number(column: pd.Series) -> bool:
-    try:
-        column.map(number)
-    except ValueError:
-        return False
-    return bool((column != "").any())
-
-
-def test_every_number_is_recounted_from_the_long_table(exported: tuple[StudyResults, dict[str, bytes]]) -> None:
-    found, files = exported
-    export, compared = Export(files), 0
-    names = mine(files, found)
+def test_every_number_is_recounted_from_the_long_table(exported: Exported) -> None:
+    found, files = exported.found, exported.files
+    names = own_tables(files)
     assert len(names) == len(TABLES) + len(found.study.protocol.questions) + 1, "a table is missing or new"
     assert set(KINDS) == {question.kind for question in found.study.protocol.questions}
-    for name in names:
-        table = table_of(files, name)
-        assert len(table) == expected_rows(export).get(name, len(table)), name
-        rows = table.to_dict("records")
-        again = recounted(export, name, rows)
-        bounds = {f"{column}_{end}" for column in table.columns for end in ("low", "high")} | {"low", "high"}
-        for column in (column for column in table.columns if is_number(table[column])):
-            counted = [i for i, row in enumerate(again) if column in row]
-            # An interval without a closed form comes from resampling: see the other tests.
-            assert len(counted) == len(rows) or column in bounds, f"{name}: {column} is not recounted"
-            for i in counted:
-                compared += 1
-                value, expected = number(rows[i][column]), again[i][column]
-                expected = float(expected) if isinstance(expected, bool) else expected
-                assert value == pytest.approx(expected, abs=1e-9, rel=1e-9, nan_ok=True), (name, column, rows[i])
-        for row, numbers in zip(rows, again, strict=True):
-            lost = {column for column, value in numbers.items() if column not in row and not np.isnan(value)}
-            assert not lost, f"{name} lacks {lost}"
-    assert compared > 3000
+    assert check_every_number(files) > 3000
 
 
-def test_the_line_above_the_results_is_recounted(exported: tuple[StudyResults, dict[str, bytes]]) -> None:
-    _, files = exported
+def test_a_case_counts_first_readings_and_names_its_control(exported: Exported) -> None:
+    export = Export(exported.files)
+    page = html.unescape(study_report(exported.content))
+    told = dict(
+        re.findall(r'<span class="id">(C\d+)</span><span class="arm">.*?</span><span>(.*?)</span></summary>', page)
+    )
+    assert set(told) == {case.label for case in exported.content.cases}
+    first = export.ticked[(export.ticked["purpose"] != "repeat") & export.ticked["assessed"]]
+    labels = {finding.key: finding.label for finding in exported.found.study.protocol.findings}
+    for case, words in told.items():
+        for key, label in labels.items():
+            own = first[(first["pair"] == case) & (first["question"] == key)]["appears"]
+            assert (f"{label} ({own.sum()} of {len(own)})" in words) == bool(own.sum()), (case, key, words)
+    controls = [case for case in exported.content.cases if not case.facts]
+    assert {case.arm for case in controls} == set(CONTROL_NAMES.values()) and len(controls) == 12
+    captions = {tuple(picture.caption for picture in case.pictures) for case in controls}
+    assert ("Original (preview)", "Filtered (preview)") in captions and len(captions) == 4
+    assert not any("Counterfactual" in " ".join(names) for names in captions)
+
+
+def test_every_run_behind_an_arm_is_named(exported: Exported) -> None:
+    other = exported.found.study.protocol.arms[2].run
+    assert other != exported.found.study.run_id
+    told = dict(exported.content.versions)
+    assert told["run"].startswith("Toy run") and told[f"run {other}"] == "Second run, brighten, seed 0"
+    written = json.loads(exported.manifest)
+    assert written["run"]["name"] == "Toy run" and [run["name"] for run in written["further_runs"]] == ["Second run"]
+    assert written["further_runs"][0]["inputs"] == {"weights": "def"}
+    facts = exported.content.facts
+    assert facts is not None and facts.reference == "", "right answers of practice are no reference"
+
+
+def test_the_line_above_the_results_is_recounted(exported: Exported) -> None:
+    files = exported.files
     export, line = Export(files), json.loads(files["results.json"])["headline"]
     given = export.first[export.first["answer"] != ""]
     done = given.drop_duplicates(["reader", "pair"])
@@ -112,10 +117,10 @@ def test_the_line_above_the_results_is_recounted(exported: tuple[StudyResults, d
 
 
 def test_intervals_by_resampling_are_those_of_a_plain_bootstrap(
-    exported: tuple[StudyResults, dict[str, bytes]],
+    exported: Exported,
 ) -> None:
     """Patients drawn with replacement, percentiles a little widened (Hesterberg 2015): the same but for chance."""
-    _, files = exported
+    files = exported.files
     export = Export(files)
     rng, n_draws, looked_at = np.random.default_rng(0), 4000, 0
     for row in table_of(files, "findings").to_dict("records"):
@@ -140,10 +145,10 @@ def test_intervals_by_resampling_are_those_of_a_plain_bootstrap(
 
 
 def test_every_cell_comes_back_from_the_long_table_with_its_seed(
-    exported: tuple[StudyResults, dict[str, bytes]],
+    exported: Exported,
 ) -> None:
     """As docs/report.md says it: intervals by resampling included, to the last digit."""
-    found, files = exported
+    found, files = exported.found, exported.files
     back = read_long(files["readings-long.csv"].decode())
     protocol = from_json(files["protocol.json"].decode())
     asked = dataclasses.replace(back.asked, plan=protocol.analysis, questions=protocol.questions)
@@ -155,7 +160,7 @@ def test_every_cell_comes_back_from_the_long_table_with_its_seed(
         "blinding": again.blinding, **more_tables(back.decoded, asked, back.seed),
         **{f"question-{key}": table for key, table in again.questions.items()},
     }  # fmt: skip
-    assert sorted(tables) == mine(files, found)
+    assert sorted(tables) == own_tables(files)
     assert again.headline == found.headline
     told = json.loads(files["results.json"])["tables"]
     book = openpyxl.load_workbook(io.BytesIO(files["tables.xlsx"]), read_only=True)
