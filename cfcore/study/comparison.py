@@ -17,6 +17,7 @@ from cfcore.study.multiplicity import Family, adjusted
 from cfcore.study.protocol import Arm, Finding
 from cfcore.study.resampling import RESAMPLES, Array, bootstrap_interval, draw_patients
 from cfcore.study.shaping import flat, readings_only, split
+from cfcore.wording import counted
 
 PERMUTATIONS = 10_000
 # Below this many patients the sandwich variance cannot be trusted, bias-reduced or not.
@@ -92,7 +93,7 @@ def permutation_test(
     both = means.dropna()
     if len(both) >= 2:
         left = len(means) - len(both)
-        note = f"{left} patients with one group only do not enter" if left else ""
+        note = f"{counted(left, 'patient')} with one group only left out" if left else ""
         p = _within((both[True] - both[False]).to_numpy(dtype=float), rng, permutations)
         least = 2 / 2 ** len(both)
         if least > 0.05:
@@ -125,7 +126,7 @@ def _gee(data: pd.DataFrame, level: float) -> tuple[Estimate, float | None, str]
         silent = data.loc[steady, "reader"].nunique()
         if silent:
             data = data[~steady]
-            note = f"{silent} readers who always answered alike do not enter the model"
+            note = f"{counted(silent, 'reader')} who always answered alike left out of the model"
         shares = data.groupby("second")["value"].mean()
         if len(shares) < 2 or shares.isin((0, 1)).any():
             return undefined("a group without variation"), None, "a group without variation has no odds ratio"

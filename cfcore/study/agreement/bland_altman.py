@@ -10,6 +10,7 @@ from scipy.stats import norm, t
 from cfcore.study.agreement.icc import complete_cases
 from cfcore.study.estimate import Estimate, undefined
 from cfcore.study.resampling import Array, Resample, bootstrap_interval
+from cfcore.wording import counted
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def bland_altman(
     d = x[:, 0] - x[:, 1]
     z = float(norm.ppf((1 + share) / 2))
     bias, sd = float(d.mean()), float(d.std(ddof=1))
-    gaps = f"{len(cells) - n} cases with a gap left out" if n < len(cells) else ""
+    gaps = f"{counted(len(cells) - n, 'case')} with a gap left out" if n < len(cells) else ""
     values = (bias, bias - z * sd, bias + z * sd)
     if sd < 1e-12:
         note = "; ".join(filter(None, [gaps, "all differences are equal: no interval"]))

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from scipy.stats import f
 
 from cfcore.study.estimate import Estimate, undefined
+from cfcore.wording import counted
 
 Form = Literal["1,1", "2,1", "3,1", "1,k", "2,k", "3,k"]
 FORMS: tuple[Form, ...] = ("1,1", "2,1", "3,1", "1,k", "2,k", "3,k")
@@ -55,7 +56,7 @@ def icc(ratings: ArrayLike | pd.DataFrame, form: Form = "2,1", level: float = 0.
     n, k = x.shape if x.ndim == 2 else (0, 0)
     if n < 2 or k < 2:
         return undefined("fewer than 2 complete cases or 2 readers", n)
-    note = f"{total - n} cases with a gap left out" if n < total else ""
+    note = f"{counted(total - n, 'case')} with a gap left out" if n < total else ""
     mean = x.mean()
     ss_cases = k * float(np.sum((x.mean(axis=1) - mean) ** 2))
     ss_readers = n * float(np.sum((x.mean(axis=0) - mean) ** 2))

@@ -8,6 +8,7 @@ from cfcore.study.agreement.chance import ratio
 from cfcore.study.agreement.icc import complete_cases
 from cfcore.study.estimate import Estimate, undefined
 from cfcore.study.resampling import Array, Resample, bootstrap_interval
+from cfcore.wording import counted
 
 
 def _concordance(x: Array, w: Array) -> Array:
@@ -39,7 +40,7 @@ def kendall_w(ratings: ArrayLike | pd.DataFrame, *, resample: Resample | None = 
     value = float(_concordance(x, np.ones((1, len(x))))[0])
     if not np.isfinite(value):
         return undefined("every reader rates all cases alike", len(x))
-    note = f"{len(cells) - len(x)} cases with a gap left out" if len(x) < len(cells) else ""
+    note = f"{counted(len(cells) - len(x), 'case')} with a gap left out" if len(x) < len(cells) else ""
     if resample is None:
         return Estimate(value, n=len(x), note=note)
     kept = ~np.asarray(pd.isna(cells), dtype=bool).any(axis=1)

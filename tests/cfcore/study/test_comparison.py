@@ -110,7 +110,7 @@ def test_a_reader_who_never_ticks_is_left_out_of_the_model_and_named():
     data = study(30)
     silent = data[data["reader"] == "r0"].assign(reader="silent", value=False)
     found = compare(pd.concat([data, silent]), "a", "b", rng())
-    assert found.test == "GEE" and "1 readers" in found.note
+    assert found.test == "GEE" and "1 reader who" in found.note
     assert found.odds_ratio.value == pytest.approx(compare(data, "a", "b", rng()).odds_ratio.value)
 
 

@@ -65,7 +65,7 @@ def test_readers_who_differ_by_a_constant_are_consistent_not_in_agreement():
 
 def test_cases_with_a_gap_are_left_out_and_counted():
     gap = np.vstack([H.astype(object), [[None, 3, 4, 5]]])
-    assert icc(gap).value == icc(H).value and icc(gap).note == "1 cases with a gap left out"
+    assert icc(gap).value == icc(H).value and icc(gap).note == "1 case with a gap left out"
     with pytest.raises(ValueError, match="Unknown form"):
         icc(H, "4,1")
 

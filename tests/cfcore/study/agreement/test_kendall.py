@@ -32,4 +32,4 @@ def test_bootstrap_interval_and_gaps():
     x[0, 0] = np.nan
     estimate = kendall_w(x, resample=resample_patients(range(12), rng))
     assert estimate.low < estimate.value <= estimate.high <= 1
-    assert estimate.note == "1 cases with a gap left out" and estimate.n == 11
+    assert estimate.note == "1 case with a gap left out" and estimate.n == 11
