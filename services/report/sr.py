@@ -13,20 +13,14 @@ from typing import Any
 
 from cfcore.images.encode import decode_png
 from cfcore.study.protocol import Protocol
+from services.report.cases import SIDES
 from services.results import Case, StudyResults
-from services.study_views import PairView
 from services.workspace import Workspace
 
 SCHEME = "99CFREADER"
 MAKER = "cfreader"
 REMEDY = "DICOM structured reports are left out: install highdicom (pip install 'cfreader[sr]')."
-STATES = {
-    "appears": "Seen in counterfactual only",
-    "disappears": "Seen in original only",
-    "both": "Seen in both images",
-    "neither": "Seen in neither image",
-    "cannot assess": "Cannot be assessed",
-}
+STATES = ("appears", "disappears", "both", "neither", "cannot assess")
 
 
 def can_write() -> bool:
@@ -40,6 +34,7 @@ def can_write() -> bool:
 
 def case_files(workspace: Workspace, found: StudyResults, case: Case) -> dict[str, bytes]:
     """File name -> DICOM file of one case: original.dcm, counterfactual.dcm, report.dcm (the last with readings only).
+    Of a control the two images are called what they are, e.g. one_patient.dcm and another_patient.dcm.
 
     Patients carry their number within the study ("P07"), readers their label; names, sexes and dates of birth are
     empty.
@@ -49,7 +44,7 @@ def case_files(workspace: Workspace, found: StudyResults, case: Case) -> dict[st
 
     root = f"{found.study.digest or found.study.id}/{case.label}"
     images: list[Dataset] = []
-    for number, (name, key) in enumerate(_sides(case.pair), 1):
+    for number, (name, key) in enumerate(_sides(case), 1):
         pixels = decode_png(workspace.get(key))
         images.append(
             hd.sc.SCImage(
@@ -68,17 +63,38 @@ def case_files(workspace: Workspace, found: StudyResults, case: Case) -> dict[st
                 patient_orientation=("L", "F"),
             )
         )
-        images[-1].SeriesDescription = "Original and counterfactual"
+        images[-1].SeriesDescription = _joined(case, "and").capitalize()
         images[-1].ImageComments = name
-    files = {f"{name}.dcm": _bytes(image) for (name, _), image in zip(_sides(case.pair), images, strict=True)}
+    stems = (name.replace(" ", "_") for name, _ in _sides(case))
+    files = {f"{stem}.dcm": _bytes(image) for stem, image in zip(stems, images, strict=True)}
     groups = _groups(found.study.protocol, case, images)
     if groups:
-        files["report.dcm"] = _bytes(_report(root, images, groups))
+        files["report.dcm"] = _bytes(_report(root, images, groups, f"Reading of {_joined(case, 'beside')}"))
     return files
 
 
-def _sides(pair: PairView) -> tuple[tuple[str, str], ...]:
-    return (("original", pair.original_key), ("counterfactual", pair.counterfactual_key))
+def _sides(case: Case) -> tuple[tuple[str, str], ...]:
+    """What each image is, and its key."""
+    first, second = SIDES.get(case.pair.kind, ("Original", "Counterfactual"))
+    return ((first.lower(), case.pair.original_key), (second.lower(), case.pair.counterfactual_key))
+
+
+def _joined(case: Case, word: str) -> str:
+    (first, _), (second, _) = _sides(case)
+    return f"{first} {word} {second}"
+
+
+def _meanings(case: Case) -> dict[str, str]:
+    """State of a finding -> how a report says it."""
+    (first, _), (second, _) = _sides(case)
+    said = (
+        f"Seen in {second} only",
+        f"Seen in {first} only",
+        "Seen in both images",
+        "Seen in neither image",
+        "Cannot be assessed",
+    )
+    return dict(zip(STATES, said, strict=True))
 
 
 def _groups(protocol: Protocol, case: Case, images: Sequence[Any]) -> list[Any]:
@@ -92,6 +108,7 @@ def _groups(protocol: Protocol, case: Case, images: Sequence[Any]) -> list[Any]:
         TrackingIdentifier,
     )
 
+    meanings = _meanings(case)
     score = CodedConcept("{score}", "UCUM", "score")
     sources = [SourceImageForMeasurementGroup(i.SOPClassUID, i.SOPInstanceUID) for i in images]
     groups = []
@@ -102,7 +119,7 @@ def _groups(protocol: Protocol, case: Case, images: Sequence[Any]) -> list[Any]:
             QualitativeEvaluation(
                 CodedConcept(finding.key[:16], SCHEME, finding.label[:64]),
                 CodedConcept(
-                    reading.seen[finding.key].replace(" ", "_")[:16], SCHEME, STATES[reading.seen[finding.key]]
+                    reading.seen[finding.key].replace(" ", "_")[:16], SCHEME, meanings[reading.seen[finding.key]]
                 ),
             )
             for finding in protocol.findings
@@ -128,7 +145,7 @@ def _groups(protocol: Protocol, case: Case, images: Sequence[Any]) -> list[Any]:
     return groups
 
 
-def _report(root: str, images: Sequence[Any], groups: Sequence[Any]) -> Any:
+def _report(root: str, images: Sequence[Any], groups: Sequence[Any], procedure: str) -> Any:
     from highdicom.sr import (
         CodedConcept,
         ComprehensiveSR,
@@ -145,7 +162,7 @@ def _report(root: str, images: Sequence[Any], groups: Sequence[Any]) -> Any:
     )
     content = MeasurementReport(
         observation_context=ObservationContext(observer_device_context=device),
-        procedure_reported=CodedConcept("reader_study", SCHEME, "Reading of an original beside its counterfactual"),
+        procedure_reported=CodedConcept("reader_study", SCHEME, procedure),
         imaging_measurements=groups,
         referenced_images=images,
     )
