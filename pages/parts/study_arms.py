@@ -31,8 +31,9 @@ def further_arms(view: StudyView, run: RunView) -> tuple[Arm, ...]:
     """The arms with settings of their own that stay, and a folded form that crosses directions, degrees and renderings
     into new ones."""
     own = [arm for arm in view.protocol.arms if not is_simple(arm)]
-    # No count in its label: a fold whose label changes is a new one, and closed.
-    with st.expander("More arms: other degrees, renderings, runs", expanded=bool(own), icon=":material/grid_view:"):
+    with st.expander(
+        f"More arms: other degrees, renderings, runs{f' ({len(own)})' if own else ''}", icon=":material/grid_view:"
+    ):
         kept = st.multiselect(
             "Further arms",
             [arm.key for arm in own],
