@@ -47,9 +47,7 @@ def test_swapping_the_readers_mirrors_the_limits():
 
 def test_degenerate_tables():
     gap = np.vstack([FLOW.astype(object), [[None, 3]]])
-    assert (
-        bland_altman(gap).bias.note == "1 case with a gap left out" and bland_altman(gap).sd == bland_altman(FLOW).sd
-    )
+    assert bland_altman(gap).bias.note == "1 case with a gap left out" and bland_altman(gap).sd == bland_altman(FLOW).sd
     equal = bland_altman([[1, 2], [3, 4], [5, 6]])
     assert (equal.bias.value, equal.lower.value, equal.sd) == (-1, -1, 0) and "no interval" in equal.upper.note
     assert bland_altman([[1, 2]]).bias.value is None and bland_altman(np.empty((0, 2))).sd is None
