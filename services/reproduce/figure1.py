@@ -178,7 +178,7 @@ def drawn(blocks: Sequence[tuple[str, Sequence[Pair]]]) -> bytes:
     draw = ImageDraw.Draw(picture)
     for i, (title, pairs) in enumerate(blocks):
         top = i * height
-        draw.text((GAP, top + 8), title, fill=INK, font=ImageFont.load_default(17))
+        draw.text((GAP, top + 8), printable(title), fill=INK, font=ImageFont.load_default(17))
         for j, pair in enumerate(pairs):
             left = GAP + j * (SIDE + GAP)
             for k, image in enumerate((pair.original, pair.counterfactual)):
@@ -188,10 +188,15 @@ def drawn(blocks: Sequence[tuple[str, Sequence[Pair]]]) -> bytes:
                     _frame(draw, Box(**pair.row["box"]), place)
             for line, text in enumerate(caption(pair.row)):
                 at = (left, top + TITLE + 2 * (SIDE + GAP) + 20 * line)
-                draw.text(at, text, fill=MUTED if line else INK, font=ImageFont.load_default(13))
+                draw.text(at, printable(text), fill=MUTED if line else INK, font=ImageFont.load_default(13))
     buffer = io.BytesIO()
     picture.save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def printable(text: str) -> str:
+    """The text with a hyphen for the minus, which Pillow's own font does not have (it would draw a box)."""
+    return text.replace("−", "-")
 
 
 def caption(row: Row) -> list[str]:

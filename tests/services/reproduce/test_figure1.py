@@ -7,14 +7,26 @@ import io
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageFont
 from torch import Tensor
 
 from cfcore.classifiers.base import Classifier
 from cfcore.engines.eigenfind import EigenFind, EigenFindConfig
 from cfcore.generators.stylex import StylEx
 from cfcore.images.phantom import counterfactual, render, sample_patient
-from services.reproduce.figure1 import GAP, MARK, SIDE, TITLE, Extent, Pair, caption, chosen_pairs, drawn, moved_factor
+from services.reproduce.figure1 import (
+    GAP,
+    MARK,
+    SIDE,
+    TITLE,
+    Extent,
+    Pair,
+    caption,
+    chosen_pairs,
+    drawn,
+    moved_factor,
+    printable,
+)
 from services.reproduce.material import Images
 
 
@@ -78,3 +90,12 @@ def test_captions_carry_a_true_minus() -> None:
     assert caption(row) == ["v2 −   p 0.10 to 0.90"]
     assert caption(row | {"factor": "age", "before": 40.0, "after": 70.0})[1] == "Age (years) 40.00 to 70.00"
     assert isinstance(Pair(np.zeros((2, 2), np.float32), np.zeros((2, 2), np.float32), row).row, dict)
+
+
+def test_every_letter_of_a_caption_is_in_the_font() -> None:
+    row = {"direction": "v2 -", "p_source": 0.1, "p_counterfactual": 0.6, "flipped": False}
+    font = ImageFont.load_default(13)
+    absent = bytes(font.getmask("\uffff"))
+    text = "".join(map(printable, caption(row)))
+    assert "v2 -" in text
+    assert [letter for letter in text if letter != " " and bytes(font.getmask(letter)) == absent] == []
