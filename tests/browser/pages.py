@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, TimeoutError, expect
 
 SLOW = int(os.environ.get("CFREADER_SLOW_MS", "180000"))  # ms; a wait ends as soon as what it waits for is there
 
@@ -44,9 +45,21 @@ def type_in(page: Page, label: str, text: str) -> None:
 def choose(page: Page, label: str, option: str) -> None:
     """In a select box."""
     box = page.get_by_test_id("stSelectbox").filter(has=page.get_by_text(label, exact=True))
-    box.locator("input").click()
-    page.get_by_role("option", name=option).first.click()
+    listed = page.get_by_role("option", name=option).first
+    from_list(box.locator("input"), listed)
     settled(page)
+
+
+def from_list(handle: Locator, listed: Locator) -> None:
+    """Press what opens a list, then what is `listed` there: a list that opens while the page is drawn anew closes
+    again, and a person presses once more."""
+    for _ in range(20):
+        settled(handle.page)
+        handle.click()
+        with contextlib.suppress(TimeoutError):
+            listed.click(timeout=3000)
+            return
+    raise AssertionError(f"{listed} was not to be had in 20 tries.")
 
 
 def pick(page: Page, option: str) -> None:

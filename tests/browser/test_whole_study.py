@@ -26,7 +26,7 @@ from services.study_design.locking import integrity
 from services.study_design.training import set_truth
 from services.workspace import Workspace, open_workspace, sha256
 from tests.browser import journey
-from tests.browser.pages import SLOW, button, choose, pick, press, settled, shot, type_in, visit
+from tests.browser.pages import SLOW, button, choose, from_list, pick, press, settled, shot, type_in, visit
 from tests.browser.pdf_pages import words_of
 from tests.browser.reading import at_case, enter_room
 from tests.browser.server import ROOT, Server
@@ -89,13 +89,7 @@ def add_choice(page: Page, label: str, option: str) -> None:
     """In a box that takes several."""
     box = page.get_by_test_id("stMultiSelect").filter(has=page.get_by_text(label, exact=True))
     listed = page.get_by_role("option", name=option, exact=True)
-    for _ in range(10):
-        # A list that opens while the page is drawn anew closes again; a person presses once more.
-        box.get_by_role("button", name="Open").click()
-        page.wait_for_timeout(500)
-        if listed.is_visible():
-            break
-    listed.click()
+    from_list(box.get_by_role("button", name="Open"), listed)
     # Escape would take the choice back.
     page.keyboard.press("Tab")
     settled(page)
