@@ -97,6 +97,7 @@ class Engine(nn.Module, ABC):
         Config: a frozen dataclass whose defaults are the paper's.
         degree_range: slider range of the strength; default_degree: where it starts, for one fitted engine the degree
             that `measure.suggest_degree` found for its generator.
+        signed_attribution: `attribution` has negative values too, which speak for the target.
         search_seconds: time that `fit` took over all attempts, where it was resumed from partial results; else 0.
     """
 
@@ -107,6 +108,7 @@ class Engine(nn.Module, ABC):
     Config: ClassVar[type]
     degree_range: ClassVar[tuple[float, float]] = (0.0, 1.0)
     default_degree: float = 1.0
+    signed_attribution: ClassVar[bool] = False
 
     classifier: Classifier
     size: tuple[int, ...]
@@ -235,6 +237,22 @@ class Engine(nn.Module, ABC):
             return self._render_mix(codes, images, moves, target)
         direction, degrees = next(iter(moves.items()), (None, torch.zeros(len(codes), device=images.device)))
         return self._render(codes, images, direction, degrees, target)
+
+    @torch.no_grad()
+    def attribution(self, codes: Tensor, images: Tensor, target: int) -> Tensor:
+        """(n, 1, *size) float32: how much every pixel matters for what C thinks now against `target`; larger matters
+        more. Where the method has a sign (`signed_attribution`) it is kept: negative pixels speak for `target`.
+
+        This one is the difference map: the size of the change from the reconstruction to the picture at the default
+        degree along the best direction, mean over channels; never negative. A method with a map of its own overrides.
+
+        Args:
+            codes: from `encode`. images: (n, channels, *size) in [0, 1], at the network's size.
+        """
+        degrees = torch.full((len(codes),), float(self.default_degree), device=images.device)
+        before = self._render(codes, images, None, torch.zeros_like(degrees), target)
+        after = self._render(codes, images, None, degrees, target)
+        return (after - before).abs().mean(dim=1, keepdim=True)
 
     def _render_mix(self, codes: Tensor, images: Tensor, moves: Mapping[str | None, Tensor], target: int) -> Tensor:
         """Several moves in one picture: the sum of their changes, clamped to [0, 1]. A method whose moves add up in

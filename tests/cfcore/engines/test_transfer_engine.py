@@ -135,6 +135,17 @@ def test_one_source_stands_for_many_moves(images: Tensor) -> None:
     assert together.shape == (3, 1, 160, 160) and (together[2:] - alone).abs().mean() < 1e-3
 
 
+def test_the_attribution_of_a_method_without_a_map_is_the_size_of_its_change(images: Tensor) -> None:
+    engine = Grow()
+    engine.default_degree = 3.0
+    codes = torch.tensor([[16.0], [20.0]])
+    found = engine.attribution(codes, images, 1)
+    drawn = [engine._render(codes, images, None, torch.full((2,), d), 1) for d in (0.0, 3.0)]
+    assert found.shape == (2, 1, SIDE, SIDE) and found.min() == 0 and not engine.signed_attribution
+    assert torch.allclose(found, (drawn[1] - drawn[0]).abs())
+    assert found[0, 0, 32, 49] > 0.3 and found[0, 0, 32, 32] == 0, "the rim grows, the middle stays"
+
+
 def test_renderings_are_one_list() -> None:
     assert set(EXPLAINED) == set(RENDERINGS) and DEFAULT_RENDERING in RENDERINGS
     assert [keeps_source(name) for name in RENDERINGS] == [True, True, False]
