@@ -10,12 +10,11 @@ import sqlalchemy as sa
 
 from cfcore.study.simulated import SimulatedReader
 from cfcore.wording import counted
-from db.events import record
 from db.models import Rehearsal, Run, Study
 from services.permissions import require
 from services.rehearsal_readers import MOST_READERS, Assumed, rehearse
 from services.rehearsal_removal import remove_copy
-from services.runs import RunView, list_runs, versions
+from services.runs import UNDER_WAY, RunView, latest_of_study, queue_run
 from services.study_views import StudyRefused
 from services.workspace import Workspace
 
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from services.worker.progress import RunProgress
 
 KIND = "rehearse"
-UNDER_WAY = ("queued", "running")
 
 
 def start_rehearsal(
@@ -53,10 +51,11 @@ def start_rehearsal(
             raise StudyRefused("No pairs are made yet: choose images and arms, make the pairs, then rehearse.")
         if not study.protocol.get("findings"):
             raise StudyRefused("List the findings first: there is nothing yet that readers would be asked.")
-        run = Run(
-            name=f"Rehearsal: {study.title}, {counted(len(readers), 'reader')}",
-            kind=KIND,
-            settings={
+        return queue_run(
+            session,
+            KIND,
+            f"Rehearsal: {study.title}, {counted(len(readers), 'reader')}",
+            {
                 "study": study_id,
                 "readers": [dataclasses.asdict(reader) for reader in readers],
                 "assumed": {**dataclasses.asdict(assumed), "appears": dict(assumed.appears)},
@@ -64,18 +63,13 @@ def start_rehearsal(
             },
             seed=seed,
             dataset_id=study.dataset_id,
-            versions=versions(),
-            message="Waits for its turn.",
+            actor=actor,
         )
-        session.add(run)
-        session.flush()
-        record(session, actor, "run queued", f"run {run.id}", run_kind=KIND)
-        return run.id
 
 
 def latest_rehearsal(workspace: Workspace, study_id: int) -> RunView | None:
     """The newest run that rehearses a study, or None."""
-    return next((run for run in list_runs(workspace, KIND) if run.settings.get("study") == study_id), None)
+    return latest_of_study(workspace, KIND, study_id)
 
 
 def rehearse_run(workspace: Workspace, run: Run, progress: RunProgress) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cfcore.engines.base import Engine
 
 KINDS = ("explain", "train classifier", "train stylex", "measure")
+UNDER_WAY = ("queued", "running")
 MOST_IMAGES = 5000
 PACKAGES = ("cfreader", "torch", "monai", "numpy", "scipy", "safetensors", "pillow", "pydicom")
 
@@ -177,21 +178,49 @@ def start_run(
             _check_measure(settings)
         elif kind == "train stylex" and classifier is None:
             raise RunRefused("StylEx is trained against a classifier: choose one")
-        run = Run(
-            name=name.strip(),
-            kind=kind,
-            engine=settings.get("engine"),
-            settings=settings,
+        return queue_run(
+            session,
+            kind,
+            name.strip(),
+            settings,
             seed=seed,
             dataset_id=dataset_id,
             classifier_id=classifier_id,
             generator_id=generator_id,
-            message="Waits for its turn.",
+            actor=actor,
         )
-        session.add(run)
-        session.flush()
-        record(session, actor, "run queued", f"run {run.id}", run_kind=kind)
-        return run.id
+
+
+def queue_run(
+    session: Session,
+    kind: str,
+    name: str,
+    settings: dict[str, Any],
+    *,
+    seed: int = 0,
+    dataset_id: int | None = None,
+    classifier_id: int | None = None,
+    generator_id: int | None = None,
+    actor: str,
+) -> int:
+    """Write the row that waits for the worker, with its event, in the caller's transaction; the run's id. That the
+    settings fit the kind is the caller's to check."""
+    run = Run(
+        name=name,
+        kind=kind,
+        engine=settings.get("engine"),
+        settings=settings,
+        seed=seed,
+        dataset_id=dataset_id,
+        classifier_id=classifier_id,
+        generator_id=generator_id,
+        versions=versions(),
+        message="Waits for its turn.",
+    )
+    session.add(run)
+    session.flush()
+    record(session, actor, "run queued", f"run {run.id}", run_kind=kind)
+    return run.id
 
 
 def _model(session: Session, model_id: int | None, kind: str | None) -> Model | None:
@@ -297,6 +326,11 @@ def list_runs(workspace: Workspace, kind: str | None = None) -> list[RunView]:
         query = query.where(Run.kind == kind)
     with workspace.session() as session:
         return _views(session, session.scalars(query).all())
+
+
+def latest_of_study(workspace: Workspace, kind: str, study_id: int) -> RunView | None:
+    """The newest run of a kind whose settings name a study, or None."""
+    return next((run for run in list_runs(workspace, kind) if run.settings.get("study") == study_id), None)
 
 
 def run_view(workspace: Workspace, run_id: int) -> RunView:

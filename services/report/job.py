@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from db.events import record
 from db.models import Event, Reading, Run, StudyReader, Trial
 from services.log import log_event
 from services.permissions import require
 from services.report.looks import ResultsSealed, look_state
-from services.runs import RunView, list_runs, versions
+from services.runs import UNDER_WAY, RunView, latest_of_study, queue_run
 from services.study_views import StudyRefused, StudyView, study_view
 from services.workspace import Workspace
 
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from services.worker.progress import RunProgress
 
 KIND = "report"
-UNDER_WAY = ("queued", "running")
 
 
 @dataclass(frozen=True)
@@ -63,24 +61,21 @@ def start_report(workspace: Workspace, study_id: int, *, actor: str) -> int:
     if known is not None and known.state == "under way":
         return known.run.id
     with workspace.session() as session:
-        run = Run(
-            name=f"Report: {study.title}",
-            kind=KIND,
-            settings={"study": study_id, "actor": actor},
+        settings = {"study": study_id, "actor": actor}
+        return queue_run(
+            session,
+            KIND,
+            f"Report: {study.title}",
+            settings,
             seed=study.seed,
             dataset_id=study.dataset_id,
-            versions=versions(),
-            message="Waits for its turn.",
+            actor=actor,
         )
-        session.add(run)
-        session.flush()
-        record(session, actor, "run queued", f"run {run.id}", run_kind=KIND)
-        return run.id
 
 
 def latest_report(workspace: Workspace, study_id: int) -> ReportView | None:
     """The newest report of a study, or None."""
-    run = next((run for run in list_runs(workspace, KIND) if run.settings.get("study") == study_id), None)
+    run = latest_of_study(workspace, KIND, study_id)
     if run is None:
         return None
     result = run.result
