@@ -15,12 +15,12 @@ from db.models import Image, Model
 from services.datasets import DatasetView, dataset_named
 from services.figures import ROOT, Figures, cached, measured, store
 from services.models import SHIPPED, ModelView, load_classifier, load_generator, model_named
-from services.training import Split, load_split, quality_of
+from services.training.material import Split, load_split, quality_of
 from services.workspace import Workspace
 
 QUICK = 200
-CLASSIFIER_SOURCES = ("cfcore/classifiers", "services/training.py")
-STYLEX_SOURCES = ("cfcore/classifiers", "cfcore/generators", "services/training.py")
+CLASSIFIER_SOURCES = ("cfcore/classifiers", "services/training/material.py")
+STYLEX_SOURCES = ("cfcore/classifiers", "cfcore/generators", "services/training/material.py")
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ class BinaryDenseNet(Classifier):
         size: input size in pixels, e.g. 64.
     """
 
-    architecture = "densenet121"
+    architecture, title = "densenet121", "DenseNet-121"
 
     def __init__(self, class_names: tuple[str, str], size: int) -> None:
         super().__init__()
@@ -31,7 +31,12 @@ class BinaryDenseNet(Classifier):
 
     def maps(self, images: Tensor) -> Tensor:
         """(n, 1024, h, w) activations before global average pooling, rectified."""
-        return functional.relu(self.network.features((images - 0.5) * 4))
+        return self.last_convolution(self.network.features((images - 0.5) * 4))
+
+    @property
+    def last_convolution(self) -> nn.Module:
+        """The ReLU after the last dense block and its batch norm: its output is `maps`."""
+        return self.network.get_submodule("class_layers.relu")
 
     def features(self, images: Tensor) -> Tensor:
         return self.maps(images).mean(dim=(2, 3))

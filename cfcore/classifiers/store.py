@@ -9,19 +9,30 @@ from cfcore.training.weights import freeze, load_weights, read_card, save_weight
 
 from .base import Classifier
 from .densenet import BinaryDenseNet
+from .flat import BinaryVGG, FlatClassifier, SmallCNN
 from .own import load_own
 
-ARCHITECTURES = {BinaryDenseNet.architecture: BinaryDenseNet}
+Trainable = BinaryDenseNet | FlatClassifier
+FLAT = {kind.architecture: kind for kind in (BinaryVGG, SmallCNN)}
+TITLES = {kind.architecture: kind.title for kind in (BinaryDenseNet, BinaryVGG, SmallCNN)}
 
 
-def build_classifier(architecture: str, class_names: tuple[str, str], size: int) -> BinaryDenseNet:
-    """A fresh network. Raises ValueError that lists the known architectures."""
-    if architecture not in ARCHITECTURES:
-        raise ValueError(f"no architecture {architecture!r}; known are {', '.join(ARCHITECTURES)}")
-    return ARCHITECTURES[architecture](class_names, size)
+def build_classifier(architecture: str, class_names: tuple[str, str], size: int, *, width: float = 1.0) -> Trainable:
+    """A fresh network; `width`: factor on the channels of a VGG-16 or small CNN.
+
+    Raises:
+        ValueError: an unknown architecture (lists the known ones), or a width or size that it cannot have.
+    """
+    if architecture in FLAT:
+        return FLAT[architecture](class_names, size, width=width)
+    if architecture != BinaryDenseNet.architecture:
+        raise ValueError(f"no architecture {architecture!r}; known are {', '.join(TITLES)}")
+    if width != 1:
+        raise ValueError(f"{BinaryDenseNet.title} has one width: leave it at 1, or choose {' or '.join(FLAT)}")
+    return BinaryDenseNet(class_names, size)
 
 
-def save_classifier(folder: Path, classifier: BinaryDenseNet, card: dict[str, Any]) -> str:
+def save_classifier(folder: Path, classifier: Trainable, card: dict[str, Any]) -> str:
     """Write weights and card, with all that is needed to build the network again; returns the SHA-256."""
     own = {
         "kind": "classifier",
@@ -30,6 +41,8 @@ def save_classifier(folder: Path, classifier: BinaryDenseNet, card: dict[str, An
         "size": classifier.size[0],
         "channels": classifier.channels,
     }
+    if isinstance(classifier, FlatClassifier):
+        own["width"] = classifier.width
     return save_weights(folder, classifier, own | card)
 
 
@@ -40,7 +53,8 @@ def load_classifier(folder: Path) -> Classifier:
         raise ValueError(f"the model folder holds a {card.get('kind')!r}, not a classifier")
     if "spec" in card:
         return load_own(folder, card)
-    classifier = build_classifier(card["architecture"], tuple(card["class_names"]), card["size"])
+    names, width = tuple(card["class_names"]), card.get("width", 1.0)
+    classifier = build_classifier(card["architecture"], names, card["size"], width=width)
     load_weights(folder, classifier)
     freeze(classifier)
     return classifier

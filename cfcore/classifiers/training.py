@@ -15,7 +15,6 @@ from cfcore.training.task import Task
 from cfcore.training.weights import channels_last
 
 from .base import Classifier, target_margin
-from .densenet import BinaryDenseNet
 
 
 class ClassifierTask(Task):
@@ -25,7 +24,7 @@ class ClassifierTask(Task):
     """
 
     def __init__(
-        self, classifier: BinaryDenseNet, iterations: int, generator: torch.Generator, *, learning_rate: float = 1e-3
+        self, classifier: Classifier, iterations: int, generator: torch.Generator, *, learning_rate: float = 1e-3
     ) -> None:
         channels_last(classifier)
         self.classifier = classifier

@@ -45,6 +45,8 @@ def train_classifier(
     positive: Annotated[str, typer.Option(help="Label of the positive class.")],
     negative: Annotated[str | None, typer.Option(help="Label of the negative class; all the rest without it.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the model.")] = None,
+    architecture: Annotated[str, typer.Option(help='"densenet121", "vgg16" or "small-cnn".')] = "densenet121",
+    width: Annotated[float, typer.Option(help="Factor on the channels of a VGG-16 or small CNN.")] = 1.0,
     size: int = 64,
     iterations: int = 700,
     batch: int = 32,
@@ -57,13 +59,16 @@ def train_classifier(
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Train DenseNet-121, binary, one channel, with balanced sampling; report AUC on the test split."""
+    """Train a binary classifier, one channel, with balanced sampling; report AUC on the test split."""
+    from cfcore.classifiers.store import TITLES
     from services.datasets import dataset_named
 
     opened = open_workspace(workspace)
     settings = {
         "positive": positive,
         "negative": negative,
+        "architecture": architecture,
+        "width": width,
         "size": size,
         "iterations": iterations,
         "batch": batch,
@@ -76,7 +81,7 @@ def train_classifier(
     view = run_to_end(
         opened,
         "train classifier",
-        name or f"{positive}, DenseNet-121",
+        name or f"{positive}, {TITLES.get(architecture, architecture)}",
         settings,
         seed,
         json,
