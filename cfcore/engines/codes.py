@@ -16,14 +16,6 @@ from cfcore.generators.stylex.refine import Refinement, refine
 KEPT = 512  # refined codes remembered: a code of nine rows takes 18 kB
 
 
-def check_refine(steps: int, rate: float) -> None:
-    """Raises ValueError for settings of the refinement that make no sense."""
-    if not 0 <= steps <= 1000:
-        raise ValueError(f"refine must be from 0 (the encoder's code) to 1000 steps, not {steps}")
-    if not 0 < rate <= 1:
-        raise ValueError(f"refine_rate must be above 0 and at most 1, not {rate}")
-
-
 class Coder:
     """Codes of images: (n, width + 1) from the encoder, (n, rows * width + 1) where each is refined in "w+".
 

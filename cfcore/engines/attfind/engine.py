@@ -7,62 +7,26 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 
 from cfcore.classifiers.base import Classifier, is_class, resize, target_margin
 from cfcore.engines.base import Engine, Explanation, NamedDirection, Progress, Rendering, silent
-from cfcore.engines.codes import Coder, check_refine, draw_styles, split, styles_of
+from cfcore.engines.codes import Coder, draw_styles, split, styles_of
 from cfcore.engines.measure import effect
 from cfcore.engines.stored import read_engine, write_engine
 from cfcore.engines.transfer import keep_mask
 from cfcore.generators.stylex import StylEx
 
+from .config import AttFindConfig
 from .prerank import best_pairs, predicted_changes
 from .search import BATCH, Found, Scratch, Task, fingerprint, search
 from .select import independent, name_of, pair_of, ranked, subset
 
 JOINT = ", "  # between the parts of a subset's name
 WALKED = 4  # kept pairs tried at a time: most images that flip do so early
-
-
-@dataclass(frozen=True)
-class AttFindConfig:
-    """Settings of the search.
-
-    Attributes:
-        k: (coordinate, sign) pairs kept.
-        degree: share of the way from an image's own style value to the lowest or highest of the training images; 1
-            goes all the way.
-        selection: how an image is explained with the kept pairs. "independent": by the first that flips it alone.
-            "subset": by pairs added greedily until it flips, at most 10.
-        verified: share of all 2 m pairs that are drawn and classified on every image. 1: all of them, as in the
-            paper. Below 1: those that gradients rank best; the rest is not searched.
-        refine: optimiser steps that bring each image's code closer to the image, in w+, before it is searched and
-            explained; 0 takes the encoder's code. refine_rate: rate of its first step.
-    """
-
-    k: int = 10
-    degree: float = 1.0
-    selection: Literal["independent", "subset"] = "independent"
-    verified: float = 1.0
-    refine: int = 0
-    refine_rate: float = 0.1
-
-    def __post_init__(self) -> None:
-        if self.k < 1:
-            raise ValueError(f"k must be at least 1, not {self.k}")
-        if not 0 < self.degree < math.inf:
-            raise ValueError(
-                f"degree must be positive, not {self.degree}: both ends of a coordinate are searched anyway"
-            )
-        if self.selection not in ("independent", "subset"):
-            raise ValueError(f'selection must be "independent" or "subset", not {self.selection!r}')
-        if not 0 < self.verified <= 1:
-            raise ValueError(f"verified is a share above 0 and at most 1 (1 searches all pairs), not {self.verified}")
-        check_refine(self.refine, self.refine_rate)
 
 
 class AttFind(Engine):

@@ -1,0 +1,83 @@
+"""What people are told of every method before it is loaded: plain data, one entry a method. No torch here."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .settings import Setting, Settings, settings_of
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method of the registry.
+
+    Attributes:
+        name, title, generator_kind: as the engine class has them. short: its title in a word or two.
+        config: "module:class" of its Config; a module without torch opens a form at once.
+        about: what tells it from other methods, in one sentence without a full stop.
+    """
+
+    name: str
+    title: str
+    short: str
+    generator_kind: str | None
+    config: str
+    about: str
+
+    def config_class(self) -> type:
+        """The Config, imported now."""
+        module, name = self.config.split(":")
+        found: type = getattr(importlib.import_module(module), name)
+        return found
+
+    def settings(self) -> tuple[Setting, ...]:
+        """What a form asks for."""
+        return settings_of(self.config_class())
+
+    def groups(self) -> Mapping[str, str]:
+        """Heading -> what holds while its settings are not asked for."""
+        config = self.config_class()
+        return config.groups if issubclass(config, Settings) else {}
+
+
+METHODS: dict[str, Method] = {
+    method.name: method
+    for method in (
+        Method(
+            "eigenfind",
+            "StylEx with EigenFind",
+            "EigenFind",
+            "stylex",
+            "cfcore.engines.eigenfind.config:EigenFindConfig",
+            "moves along eigenvectors of all style weights",
+        ),
+        Method(
+            "attfind",
+            "StylEx with AttFind",
+            "AttFind",
+            "stylex",
+            "cfcore.engines.attfind.config:AttFindConfig",
+            "moves one style coordinate at a time",
+        ),
+    )
+}
+
+
+def title_of(engine: str | None) -> str:
+    """What people call the method `engine`; its bare name where it is not known (any more), "" for None."""
+    return METHODS[engine].title if engine in METHODS else engine or ""
+
+
+def drawings_an_image(engine: str, config: Mapping[str, Any], generator_card: Mapping[str, Any]) -> int:
+    """How many moved pictures the search of `engine` draws of every image, see `Settings.drawings_an_image`; 0, too,
+    for settings that do not go together."""
+    kind = METHODS[engine].config_class()
+    if not issubclass(kind, Settings):
+        return 0
+    try:
+        return kind(**config).drawings_an_image(generator_card)
+    except ValueError:
+        return 0
