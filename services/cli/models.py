@@ -173,6 +173,61 @@ def _shared(workspace: Workspace, pair: str) -> dict[str, int]:
 
 
 @plain_errors
+def train_medxgan(
+    dataset: Dataset,
+    classifier: Annotated[str, typer.Option(help="Name of the classifier that is explained.")],
+    name: Annotated[str | None, typer.Option(help="Name of the model.")] = None,
+    iterations: int = 8000,
+    batch: int = 32,
+    seconds: Seconds = None,
+    recipe: Annotated[
+        str, typer.Option(help='"covered" (with an encoder; for a CPU) or "paper" (the GAN and the classifier alone).')
+    ] = "covered",
+    start_from: Annotated[str | None, typer.Option(help="Name of a generator to go on from.")] = None,
+    accumulate: Accumulate = 1,
+    precision: Precision = "32-true",
+    patience: Patience = None,
+    tensorboard: TensorBoard = False,
+    seed: int = 0,
+    workspace: WorkspaceOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Train a medXGAN generator against a frozen classifier; report the class of its samples."""
+    from services.datasets import dataset_named
+    from services.models import model_named
+
+    opened = with_shipped(workspace)
+    settings = {
+        "iterations": iterations,
+        "batch": batch,
+        "seconds": seconds,
+        "recipe": recipe,
+        "start_from": model_named(opened, start_from, "medxgan").id if start_from else None,
+        "accumulate": accumulate,
+        "precision": precision,
+        "patience": patience,
+        "tensorboard": tensorboard,
+    }
+    view = run_to_end(
+        opened,
+        "train medxgan",
+        name or f"{classifier}, medXGAN",
+        settings,
+        seed,
+        json,
+        dataset_id=dataset_named(opened, dataset).id,
+        classifier_id=model_named(opened, classifier, "classifier").id,
+    )
+    shown = ("l1", "agreement", "other_class", "negative_accuracy", "positive_accuracy")
+    result = {"run": view.id, "model": view.result["model_id"]} | {key: view.result[key] for key in shown}
+    text = (
+        f"Model {view.result['model_id']}: {view.result['negative_accuracy']:.1%} of the negative samples and "
+        f"{view.result['positive_accuracy']:.1%} of the positive ones are that class, held-out L1 {view.result['l1']:.4f}"
+    )
+    say(result, json, text)
+
+
+@plain_errors
 def train_detail(
     generator: Annotated[str, typer.Option(help="Name of the StylEx generator that gets the layer.")],
     dataset: Annotated[

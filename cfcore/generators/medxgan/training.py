@@ -30,7 +30,8 @@ class MedXGANTraining:
         reconstruction_weight: of |x - G(E(x))|, mean over pixels; 0 is the paper's, which has no encoder.
         edge_weight: of the same between neighbouring pixels' differences.
         divergence_weight: of the codes' KL divergence from N(0, I), summed over z and divided by the pixels.
-        own_class_weight: of KL(C(x) || C(G(E(x)))).
+        own_class_weight: of KL(C(x) || C(G(E(x)))), taken every `own_class_every` iterations, times that number.
+        fakes: samples a real image; with an encoder half of them are swapped pathologies.
         half_life: images after which the running average of G has forgotten half; 0 keeps no average.
     """
 
@@ -42,6 +43,8 @@ class MedXGANTraining:
     edge_weight: float = 0.0
     divergence_weight: float = 1.0
     own_class_weight: float = 0.0
+    own_class_every: int = 1
+    fakes: float = 1.0
     half_life: float = 0.0
 
 
@@ -53,6 +56,8 @@ COVERED = replace(
     reconstruction_weight=20.0,
     edge_weight=10.0,
     own_class_weight=0.1,
+    own_class_every=4,
+    fakes=0.5,
     half_life=4_000,
 )
 """Ours: an encoder is trained along, so that every training image has a code (as in VAE-GAN, Larsen et al. 2016). A GAN
@@ -118,11 +123,11 @@ class MedXGANTask(Task):
             share = 0.5 + 0.5 * torch.tensor(torch.pi * iteration / self.iterations).cos().item()
             for group in self.optimizers["generator"].param_groups:
                 group["lr"] = self.settings.rate * share
-        losses, fake = self._train_generator(images, fabric)
+        losses, fake = self._train_generator(images, iteration, fabric)
         return losses | self._train_discriminator(images, fake, fabric)
 
-    def _train_generator(self, images: Tensor, fabric: Fabric) -> tuple[dict[str, float], Tensor]:
-        s, n = self.settings, len(images)
+    def _train_generator(self, images: Tensor, iteration: int, fabric: Fabric) -> tuple[dict[str, float], Tensor]:
+        s, n = self.settings, max(2, round(len(images) * self.settings.fakes))
         self.model.train()
         self.discriminator.requires_grad_(False).train()
         parts: dict[str, Tensor] = {}
@@ -144,12 +149,13 @@ class MedXGANTask(Task):
             again = drawn[len(stands_for) :]
             parts["l1"] = (again - images).abs().mean()
             parts["edges"] = edge_distance(again, images)
-            parts["own class"] = self._own_class(again, source)
             total = total + s.reconstruction_weight * parts["l1"] + s.edge_weight * parts["edges"]
-            total = total + s.own_class_weight * parts["own class"]
+            if s.own_class_weight and iteration % s.own_class_every == 0:
+                parts["own class"] = self._own_class(again, source)
+                total = total + s.own_class_every * s.own_class_weight * parts["own class"]
             total = total + s.divergence_weight * parts["divergence"] / images[0].numel()
         if self.update("generator", total, fabric):
-            self._follow(n * self.accumulate * self.part.pieces)
+            self._follow(len(images) * self.accumulate * self.part.pieces)
         self.discriminator.requires_grad_(True)
         return {name: value.item() for name, value in parts.items()}, fake.detach()
 
