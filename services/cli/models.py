@@ -219,11 +219,12 @@ def train_medxgan(
         classifier_id=model_named(opened, classifier, "classifier").id,
     )
     shown = ("l1", "agreement", "other_class", "negative_accuracy", "positive_accuracy")
-    result = {"run": view.id, "model": view.result["model_id"]} | {key: view.result[key] for key in shown}
+    drawn = {key: view.result[key] for key in shown}
     text = (
-        f"Model {view.result['model_id']}: {view.result['negative_accuracy']:.1%} of the negative samples and "
-        f"{view.result['positive_accuracy']:.1%} of the positive ones are that class, held-out L1 {view.result['l1']:.4f}"
+        f"Model {view.result['model_id']}: {drawn['negative_accuracy']:.1%} of the negative samples and "
+        f"{drawn['positive_accuracy']:.1%} of the positive ones are that class, held-out L1 {drawn['l1']:.4f}"
     )
+    result = {"run": view.id, "model": view.result["model_id"]} | drawn
     say(result, json, text)
 
 
