@@ -12,7 +12,8 @@ from torch.nn import functional
 class Classifier(nn.Module, ABC):
     """A frozen image classifier behind one face.
 
-    A subclass owes `logits` and sets the attributes below; `features` and `head` where the network has them.
+    A subclass owes `logits` and sets the attributes below; `features`, `head` and `last_convolution` where the network
+    has them.
     Images are (n, channels, *spatial) float32 in [0, 1]; the subclass maps them to the network's own range.
 
     Attributes:
@@ -46,6 +47,19 @@ class Classifier(nn.Module, ABC):
             TypeError: the network has no linear head that is known.
         """
         raise TypeError(f"{type(self).__name__} has no linear head that is known")
+
+    @property
+    def last_convolution(self) -> nn.Module:
+        """The module whose output is the last (n, k, *places) stack of feature maps, as Grad-CAM looks at it: rectified
+        where the network rectifies it.
+
+        Raises:
+            TypeError: the network has no such layer that is known.
+        """
+        raise TypeError(
+            f"{type(self).__name__} tells no convolutional layer, so Grad-CAM cannot be used: "
+            "take Integrated Gradients (ig) instead"
+        )
 
     def forward(self, images: Tensor) -> Tensor:
         return self.logits(images)

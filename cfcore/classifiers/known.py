@@ -16,7 +16,6 @@ from monai.networks.nets.resnet import ResNet
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from torch.nn import functional
 
 from .base import Classifier
 from .spec import ClassifierSpec, SpecError
@@ -70,13 +69,18 @@ class KnownClassifier(Classifier):
         if self.dense:
             for name, layer in self._part("features").named_children():
                 found[name] = out = layer(out)
-            return found | {"": functional.relu(out)}
+            return found | {"": self.last_convolution(out)}
         for name in ("conv1", "bn1", "act", "maxpool", "layer1", "layer2", "layer3", "layer4"):
             found[name] = out = self._part(name)(out)
         return found | {"": out}
 
     def _part(self, name: str) -> nn.Module:
         return self.network.get_submodule(name)
+
+    @property
+    def last_convolution(self) -> nn.Module:
+        """The ReLU after the last dense block, or the last residual stage: its output is `maps`."""
+        return self._part("class_layers.relu" if self.dense else "layer4")
 
     def maps(self, images: Tensor) -> Tensor:
         """(n, d, h, w) activations before global average pooling, rectified."""
