@@ -218,12 +218,14 @@ def train_medxgan(
         dataset_id=dataset_named(opened, dataset).id,
         classifier_id=model_named(opened, classifier, "classifier").id,
     )
-    shown = ("l1", "agreement", "other_class", "negative_accuracy", "positive_accuracy")
-    drawn = {key: view.result[key] for key in shown}
+    shown = ("negative_accuracy", "positive_accuracy", "l1", "agreement", "other_class")
+    drawn = {key: view.result[key] for key in shown if key in view.result}
     text = (
         f"Model {view.result['model_id']}: {drawn['negative_accuracy']:.1%} of the negative samples and "
-        f"{drawn['positive_accuracy']:.1%} of the positive ones are that class, held-out L1 {drawn['l1']:.4f}"
+        f"{drawn['positive_accuracy']:.1%} of the positive ones are that class"
     )
+    if "l1" in drawn:
+        text += f", held-out L1 {drawn['l1']:.4f}"
     result = {"run": view.id, "model": view.result["model_id"]} | drawn
     say(result, json, text)
 

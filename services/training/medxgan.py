@@ -58,8 +58,9 @@ def train_medxgan(workspace: Workspace, run: Run, progress: Progress) -> int:
     }
     torch.manual_seed(run.seed)
     generator = torch.Generator().manual_seed(run.seed)
-    model = MedXGAN(MedXGANConfig(**{"size": size} | settings["networks"]))
     recipe = replace(RECIPES[settings["recipe"]], **settings["losses"])
+    networks = {"size": size, "encoder": recipe.reconstruction_weight > 0} | settings["networks"]
+    model = MedXGAN(MedXGANConfig(**networks))
     task = MedXGANTask(model, classifier, recipe, generator, int(settings["iterations"]))
     if settings["start_from"] is not None:
         task.begin_with(generator_folder(workspace, settings["start_from"]))
@@ -76,7 +77,6 @@ def train_medxgan(workspace: Workspace, run: Run, progress: Progress) -> int:
         "hours": round(losses[-1]["seconds"] / 3600, 2),
         "test": quality | {"n": len(data["test"].images), "samples": 2 * SAMPLES},
         "started_from": None,
-        "encoder": bool(recipe.reconstruction_weight),
     }
     if settings["start_from"] is not None:
         card |= sum_of_trainings(card, read_card(generator_folder(workspace, settings["start_from"])))
@@ -87,6 +87,8 @@ def train_medxgan(workspace: Workspace, run: Run, progress: Progress) -> int:
 
 
 def quality_of_drawings(model: MedXGAN, classifier: Classifier, images: Tensor, seed: int) -> dict[str, float]:
-    """Held-out quality on (n, 1, size, size) uint8 images: those of `encoded` and of `drawn_class`."""
+    """Held-out quality on (n, 1, size, size) uint8 images: those of `drawn_class`, and of `encoded`
+    where there is an encoder."""
     generator = torch.Generator().manual_seed(seed)
-    return encoded(model, classifier, images) | drawn_class(model, classifier, SAMPLES, generator)
+    drawn = drawn_class(model, classifier, SAMPLES, generator)
+    return drawn | encoded(model, classifier, images) if model.config.encoder else drawn

@@ -23,6 +23,7 @@ class MedXGANConfig:
     Attributes:
         size: pixels, 4 times a power of two. anatomy, pathology: lengths of z1 and z2.
         channels: feature channels by resolution, of generator, encoder and discriminator alike.
+        encoder: there is one that was trained along, from whose codes a search may start; the paper has none.
 
     Raises:
         ValueError: a size without channels, or a latent without length.
@@ -32,6 +33,7 @@ class MedXGANConfig:
     anatomy: int = 100
     pathology: int = 10
     channels: Mapping[int, int] = field(default_factory=lambda: {4: 256, 8: 128, 16: 64, 32: 32, 64: 16})
+    encoder: bool = True
 
     def __post_init__(self) -> None:
         # JSON has no integer keys.
@@ -146,8 +148,10 @@ class MedXGAN(nn.Module):
         """(n, anatomy) and (n, pathology): the encoder's means, where a search may start.
 
         Raises:
-            ValueError: images of another size than the network's; says both.
+            ValueError: no encoder was trained, or images of another size than the network's; says both.
         """
+        if not self.config.encoder:
+            raise ValueError("this generator was trained without an encoder: invert from N(0, I) instead")
         size = (self.config.size,) * 2
         if tuple(images.shape[1:]) != (1, *size):
             raise ValueError(

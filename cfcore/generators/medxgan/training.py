@@ -52,6 +52,7 @@ PAPER = MedXGANTraining()
 COVERED = replace(
     PAPER,
     rate=1e-3,
+    class_weight=10.0,
     adversarial_weight=0.05,
     reconstruction_weight=20.0,
     edge_weight=10.0,
@@ -220,16 +221,20 @@ class MedXGANTask(Task):
 
     @torch.no_grad()
     def picture(self) -> Tensor | None:
-        """A row each: eight images, their codes drawn, the same without pathology; eight anatomies without pathology
-        and with it. Always the same draws, from a source of its own: a picture must change nothing of the training."""
+        """A row each: eight images, their codes drawn and the same without pathology (with an encoder), eight
+        anatomies without pathology and with it. Always the same draws, from a source of its own: a picture must change
+        nothing of the training."""
         if self._seen is None:
             return None
         config, images = self.model.config, self._seen
         fixed = torch.Generator().manual_seed(0)
         z1 = torch.randn(len(images), config.anatomy, generator=fixed).to(images)
         z2 = torch.randn(len(images), config.pathology, generator=fixed).to(images)
-        own1, own2 = self.average.encode(images)
-        own2 = own2 * self.classifier.logits(images).argmax(dim=1)[:, None]
-        pairs = [(own1, own2), (own1, 0 * own2), (z1, 0 * z2), (z1, z2)]
+        pairs = [(z1, 0 * z2), (z1, z2)]
+        if config.encoder:
+            own1, own2 = self.average.encode(images)
+            own2 = own2 * self.classifier.logits(images).argmax(dim=1)[:, None]
+            pairs = [(own1, own2), (own1, 0 * own2), *pairs]
         rows = torch.cat([images, *(self.average.decode(*pair) for pair in pairs)])[:, 0]
-        return rows.view(5, len(images), *rows.shape[1:]).permute(0, 2, 1, 3).reshape(5 * rows.shape[1], -1)
+        grid = rows.view(1 + len(pairs), len(images), *rows.shape[1:])
+        return grid.permute(0, 2, 1, 3).flatten(0, 1).flatten(1)
