@@ -6,13 +6,12 @@ from html import escape
 
 import streamlit as st
 
+from cfcore.generators.registry import title_of
 from pages.parts import layout
 from pages.parts.model_card import auc_text, card_panel, input_text, reconstruction_text, trained_on
 from pages.parts.model_upload import upload_panel
 from pages.parts.who import day, workspace
 from services.models import ModelView, list_models
-
-KINDS = {"stylex": "StylEx generator"}
 
 
 def models_page() -> None:
@@ -54,7 +53,7 @@ def models_page() -> None:
             [_generator_row(model, by_id) for model in generators],
         )
     else:
-        layout.empty("No generator yet", "A StylEx generator is trained against one classifier, on the Runs page.")
+        layout.empty("No generator yet", "A generator is trained against one classifier, on the Runs page.")
     st.subheader("Card", anchor=False)
     chosen = st.selectbox("Model", list(by_id), format_func=lambda i: by_id[i].name, width=420)
     model = by_id[chosen]
@@ -89,7 +88,7 @@ def _generator_row(model: ModelView, by_id: dict[int, ModelView]) -> tuple[str, 
     classifier = by_id.get(model.classifier_id) if model.classifier_id else None
     return (
         _name(model),
-        KINDS.get(model.kind, model.kind),
+        f"{title_of(model.kind)} generator",
         classifier.name if classifier else "–",
         _phrases(reconstruction_text(model.card.get("test", {}))),
         trained_on(model.card),

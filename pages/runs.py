@@ -8,7 +8,7 @@ from cfcore.wording import counted
 from pages.parts import layout
 from pages.parts.run_detail import run_page
 from pages.parts.run_form import new_run
-from pages.parts.run_state import ACTIVE, ENGINE_TITLES, TITLES, controls, state_line
+from pages.parts.run_state import ACTIVE, controls, run_title, state_line
 from pages.parts.who import ago, workspace
 from services.runs import RunRefused, RunView, list_runs, run_view
 
@@ -58,7 +58,7 @@ def rows(was_active: bool) -> None:
 def row(run: RunView) -> None:
     with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"run-{run.id}"):
         facts = [
-            TITLES.get(run.kind, run.kind) if run.engine is None else ENGINE_TITLES.get(run.engine, run.engine),
+            run_title(run),
             run.dataset or "",
             run.classifier or "",
             outcome(run),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from cfcore.generators.registry import generator_kind
 from db.models import Model
 from services.workspace import Workspace
 
@@ -38,7 +39,7 @@ class ModelView:
 
 
 def list_models(workspace: Workspace, kind: str | None = None) -> list[ModelView]:
-    """All models, or those of one kind ("classifier", "stylex"), oldest first."""
+    """All models, or those of one kind ("classifier" or a kind of generator), oldest first."""
     query = sa.select(Model).order_by(Model.id)
     if kind is not None:
         query = query.where(Model.kind == kind)
@@ -180,9 +181,4 @@ def _classifier(folder: str, sha256: str) -> Classifier:
 
 @lru_cache(maxsize=4)
 def _generator(folder: str, kind: str, sha256: str) -> nn.Module:
-    from cfcore.generators.stylex.model import StylEx, load_stylex
-
-    loaders = {StylEx.kind: load_stylex}
-    if kind not in loaders:
-        raise ValueError(f"no generator of kind {kind!r}; known are {', '.join(loaders)}")
-    return loaders[kind](_checked(folder, sha256))
+    return generator_kind(kind).load(_checked(folder, sha256))

@@ -74,7 +74,7 @@ def next_steps(state: Overview) -> list[NextStep]:
         steps.append(NextStep("Train or add a classifier", "The model whose mind is to be changed.", "runs"))
     elif not state.runs_done:
         text = "Find the directions that change the classifier's mind, ranked by how much they do."
-        steps.append(NextStep("Run EigenFind", text, "runs"))
+        steps.append(NextStep("Explain images", text, "runs"))
     for study in state.studies:
         if study.state == "locked" and study.total and study.done == study.total:
             text = f"“{study.title}”: {counted(study.total, 'reading')}, all in. Look at them, then close the study."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import math
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -14,16 +13,18 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from cfcore.engines import catalogue
+from cfcore.generators import registry as generators
 from cfcore.rendering import DEFAULT_RENDERING, RENDERINGS, Rendering
 from db.events import record
 from db.models import Dataset, Direction, Image, Model, Run, now
+from services.run_kinds import RUN_KINDS, generator_trained
 from services.selection import SHOWN, ImageRule
 from services.workspace import Workspace
 
 if TYPE_CHECKING:
     from cfcore.engines.base import Engine
 
-KINDS = ("explain", "train classifier", "train stylex", "measure")
 UNDER_WAY = ("queued", "running")
 MOST_IMAGES = 5000
 PACKAGES = ("cfreader", "torch", "monai", "numpy", "scipy", "safetensors", "pillow", "pydicom")
@@ -162,8 +163,9 @@ def start_run(
     Raises:
         RunRefused: something is missing or does not fit; nothing is stored.
     """
-    if kind not in KINDS:
-        raise RunRefused(f"no run of kind {kind!r}; choose one of: {', '.join(KINDS)}")
+    known = [name for name, entry in RUN_KINDS.items() if entry.start != "own"]
+    if kind not in known:
+        raise RunRefused(f"no run of kind {kind!r}; choose one of: {', '.join(known)}")
     if not name.strip():
         raise RunRefused("the run needs a name")
     with workspace.session() as session:
@@ -176,8 +178,8 @@ def start_run(
             _check_explain(session, ExplainSettings.of(settings), dataset, classifier, generator)
         elif kind == "measure":
             _check_measure(settings)
-        elif kind == "train stylex" and classifier is None:
-            raise RunRefused("StylEx is trained against a classifier: choose one")
+        elif (trained := generator_trained(kind)) and classifier is None:
+            raise RunRefused(f"{generators.title_of(trained)} is trained against a classifier: choose one")
         return queue_run(
             session,
             kind,
@@ -255,7 +257,8 @@ def _check_explain(
             raise RunRefused(f"{classifier.name} knows no class {name!r}; it knows {', '.join(names)}")
     if kind.generator_kind is not None:
         if generator is None or generator.kind != kind.generator_kind:
-            raise RunRefused(f"{kind.title} needs a trained {kind.generator_kind} generator: choose or train one")
+            needed = generators.title_of(kind.generator_kind)
+            raise RunRefused(f"{kind.title} needs a trained {needed} generator: choose or train one")
         if generator.classifier_id not in (None, classifier.id):
             raise RunRefused(
                 f"{generator.name} was trained against another classifier than {classifier.name}: choose a pair"
@@ -271,18 +274,8 @@ def _check_explain(
 
 
 def moves_an_image(engine: str, config: dict[str, Any], generator_card: dict[str, Any]) -> int:
-    """How many moved pictures the search of `engine` draws of every image; 0 where the generator's card does not say.
-
-    AttFind moves each of the m styles both ways (the share `verified` of all that). A style belongs to an input channel
-    of a convolution; the channels of a resolution enter its last one and, but for the highest, the next one's first.
-    """
-    if engine == "eigenfind":
-        return int(config.get("prerank") or 2 * config.get("scan", 20))
-    shape = generator_card.get("config", {})
-    widths = {int(side): int(n) for side, n in shape.get("channels", {}).items()}
-    sides = sorted(side for side in widths if side <= int(shape.get("size", 0)))
-    m = sum(widths[side] * (1 + (side < sides[-1])) for side in sides)
-    return math.ceil(config.get("verified", 1.0) * 2 * m)
+    """How many moved pictures the search of `engine` draws of every image; 0 where nobody can say before."""
+    return catalogue.drawings_an_image(engine, config, generator_card)
 
 
 def cancel_run(workspace: Workspace, run_id: int, actor: str) -> None:

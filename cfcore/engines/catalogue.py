@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .settings import Setting, Settings, settings_of
+from cfcore.settings import Setting, settings_of
+
+from .settings import Settings
 
 
 @dataclass(frozen=True)

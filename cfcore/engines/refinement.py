@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .settings import setting
+from cfcore.settings import setting
 
 REFINEMENT = "Short cuts and refinement"
 

@@ -12,8 +12,9 @@ from .base import Base, now
 
 
 class Model(Base):
-    """Trained weights. `kind` is "classifier" or a generator kind ("stylex"); `path` is a folder with
-    weights.safetensors + card.json (shipped ones start with "shipped:", others are keys in the file store)."""
+    """Trained weights. `kind` is "classifier" or a kind of generator (cfcore/generators/registry.py); `path` is a
+    folder with weights.safetensors + card.json (shipped ones start with "shipped:", others are keys in the file
+    store)."""
 
     __tablename__ = "model"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -28,7 +29,7 @@ class Model(Base):
 
 
 class Run(Base):
-    """A piece of long work. `kind`: "train classifier", "train stylex", "explain". `state`: "queued", "running",
+    """A piece of long work. `kind`: of services/run_kinds.py, like "explain". `state`: "queued", "running",
     "done", "failed", "cancelled". `progress` is in [0, 1]. Everything needed to repeat it is in
     `settings`, `seed`, `versions` and `inputs` (hashes of images and weights)."""
 

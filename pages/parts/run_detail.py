@@ -13,7 +13,7 @@ from cfcore.reports.colours import ARM_COLOURS
 from cfcore.wording import counted, direction_name, duration
 from pages.parts import layout
 from pages.parts.result_truth import measured, run_truth
-from pages.parts.run_state import ACTIVE, ENGINE_TITLES, TITLES, controls, state_line
+from pages.parts.run_state import ACTIVE, controls, run_title, state_line
 from pages.parts.who import actor, day, workspace
 from services.gallery import GalleryPair, gallery, grid, losses, pair_picture
 from services.notebook import EntryRefused, keep
@@ -36,7 +36,7 @@ def run_page(view: RunView) -> None:
                 )
             keep_button(view)
     subtitle = [
-        TITLES.get(view.kind, view.kind) if view.engine is None else ENGINE_TITLES.get(view.engine, view.engine),
+        run_title(view),
         view.dataset or "",
         view.classifier or "",
         f"started {day(view.started_at)}" if view.started_at else "",

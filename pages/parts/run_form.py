@@ -7,11 +7,16 @@ from typing import Any
 
 import streamlit as st
 
+from cfcore.engines.catalogue import METHODS, Method
+from cfcore.generators import registry as generators
+from cfcore.generators.registry import GeneratorKind
 from cfcore.rendering import EXPLAINED, RENDERINGS
+from cfcore.settings import settings_of
 from cfcore.wording import counted
 from pages.parts import layout
-from pages.parts.run_state import ENGINE_TITLES, KINDS
+from pages.parts.setting_fields import ask
 from pages.parts.who import actor, workspace
+from services import run_kinds
 from services.dataset_views import patients_by_split
 from services.datasets import DatasetView, list_datasets
 from services.models import ModelView, list_models
@@ -28,40 +33,38 @@ def new_run() -> None:
         layout.empty("No images yet", "A run needs a data set. Import radiographs or make phantoms first.")
         st.page_link("pages/data.py", label="Go to Data", icon=":material/arrow_forward:")
         return
-    kind = st.segmented_control("What to do", list(KINDS), format_func=KINDS.__getitem__, default="explain")
+    kinds = [kind for kind, entry in run_kinds.RUN_KINDS.items() if entry.start == "form"]
+    kind = st.segmented_control("What to do", kinds, format_func=run_kinds.title_of, default="explain", required=True)
     dataset = st.selectbox("Data set", datasets, format_func=lambda d: f"{d.name} ({counted(d.images, 'image')})")
     classifiers = list_models(workspace(), "classifier")
     if kind == "explain":
         explain_form(dataset, classifiers)
     elif kind == "train classifier":
         classifier_form(dataset)
-    elif kind == "train stylex":
-        stylex_form(dataset, classifiers)
+    elif trained := run_kinds.generator_trained(kind):
+        generator_form(generators.GENERATORS[trained], dataset, classifiers)
 
 
 def explain_form(dataset: DatasetView, classifiers: Sequence[ModelView]) -> None:
-    generators = list_models(workspace(), "stylex")
-    usable = [c for c in classifiers if any(g.classifier_id == c.id for g in generators)]
-    if not usable:
-        layout.empty(
-            "No trained pair of classifier and generator",
-            "EigenFind and AttFind move along directions of a StylEx generator that was trained against the "
-            "classifier. Train one first (“Train a StylEx generator” above).",
-        )
-        return
+    trained = [model for model in list_models(workspace()) if model.kind != "classifier"]
+    pairs = {name: usable_pairs(method, classifiers, trained) for name, method in METHODS.items()}
     engine = st.segmented_control(
         "Method",
-        list(ENGINE_FORMS),
-        format_func=ENGINE_TITLES.__getitem__,
-        default="eigenfind",
+        list(METHODS),
+        format_func=lambda name: METHODS[name].title,
+        default=next((name for name, found in pairs.items() if found), next(iter(METHODS))),
         required=True,
-        help="EigenFind moves along eigenvectors of all style weights, AttFind moves one style coordinate at a time",
+        help="\n".join(f"- **{method.title}** {method.about}" for method in METHODS.values()),
     )
+    method, usable = METHODS[engine], pairs[engine]
+    if not usable:
+        nothing_usable(method)
+        return
     left, right = st.columns(2)
     with left:
-        classifier = st.selectbox("Classifier", usable, format_func=lambda m: m.name)
-        own = [g for g in generators if g.classifier_id == classifier.id]
-        generator = st.selectbox("Generator", own, format_func=lambda m: m.name)
+        classifier = st.selectbox("Classifier", [c for c, _ in usable], format_func=lambda m: m.name)
+        own = next(found for c, found in usable if c.id == classifier.id)
+        generator = st.selectbox("Generator", own, format_func=lambda m: m.name) if own else None
     names = [str(name) for name in classifier.card.get("class_names", [])]
     with right:
         target = st.selectbox("Target class", names, index=len(names) - 1, help="The class that images are moved to")
@@ -75,7 +78,7 @@ def explain_form(dataset: DatasetView, classifiers: Sequence[ModelView]) -> None
         n = image_count(count, "Images to explain", 30, dataset, split)
         seed = st.number_input("Seed", 0, 2**31 - 1, 0, help="Draws the images; the same seed draws the same ones")
     with st.expander("Search and rendering"):
-        config = ENGINE_FORMS[engine]()
+        config = ask(method.settings(), engine, method.groups())
         fits = [s for s in ("val", "train", "test") if s in dataset.splits]
         with st.container(horizontal=True):
             count = st.container()
@@ -96,13 +99,36 @@ def explain_form(dataset: DatasetView, classifiers: Sequence[ModelView]) -> None
         "rendering": rendering,
         "config": config,
     }
-    if moves := int(fit_n) * moves_an_image(engine, config, generator.card):
+    if moves := int(fit_n) * moves_an_image(engine, config, generator.card if generator else {}):
         st.caption(
             f"The search draws and classifies up to {counted(moves, 'moved image')}: one image of each patient in "
             f"{fit_split} that the classifier calls {predicted}, at most {fit_n}."
         )
-    proposal = f"{ENGINE_TITLES[engine].rsplit(maxsplit=1)[-1]}, {target}"
-    finish("explain", proposal, settings, int(seed), dataset, classifier.id, generator.id)
+    generator_id = generator.id if generator else None
+    finish("explain", f"{method.short}, {target}", settings, int(seed), dataset, classifier.id, generator_id)
+
+
+def usable_pairs(
+    method: Method, classifiers: Sequence[ModelView], trained: Sequence[ModelView]
+) -> list[tuple[ModelView, list[ModelView]]]:
+    """The classifiers that a method can explain, each with its generators of the kind needed; none where none is."""
+    if method.generator_kind is None:
+        return [(classifier, []) for classifier in classifiers]
+    fit = [model for model in trained if model.kind == method.generator_kind]
+    found = [(classifier, [g for g in fit if g.classifier_id == classifier.id]) for classifier in classifiers]
+    return [(classifier, own) for classifier, own in found if own]
+
+
+def nothing_usable(method: Method) -> None:
+    if method.generator_kind is None:
+        layout.empty("No classifier yet", f"{method.title} explains a classifier: train or add one first.")
+        return
+    title = generators.title_of(method.generator_kind)
+    layout.empty(
+        "No trained pair of classifier and generator",
+        f"{method.title} needs a {title} generator that was trained against the classifier. Train one first "
+        f"(“{run_kinds.title_of(run_kinds.TRAIN + method.generator_kind)}” above).",
+    )
 
 
 def image_count(
@@ -112,108 +138,6 @@ def image_count(
     most = patients_by_split(workspace(), dataset.id).get(split, 1)
     told = f"At most {counted(most, 'patient')}: one image of each in {split}, if the classifier calls it so"
     return int(place.number_input(label, 1, most, min(proposal, most), help=told))
-
-
-def eigenfind_settings() -> dict[str, Any]:
-    """Fields of EigenFind's Config, with what they mean."""
-    with st.container(horizontal=True):
-        scan = st.number_input(
-            "scan", 1, 512, 20, help="Eigenvectors searched, both signs each. 8: Algorithm 1; 20: what the authors ran."
-        )
-        k = st.number_input("k", 1, 512, 8, help="(eigenvector, sign) pairs kept, in order of the mean logit change.")
-        degree = st.number_input("degree", 0.1, 100.0, 10.0, 0.5, help="How far an image is moved along a unit vector.")
-        basis = st.selectbox(
-            "basis",
-            ["sefa", "style"],
-            help="sefa: singular vectors of the style weights (what the authors ran). style: principal components of "
-            "the style activations.",
-        )
-    consistent = st.checkbox("Drop eigenvectors whose two signs both raise the logit")
-    config = {"scan": int(scan), "k": int(k), "degree": float(degree), "basis": basis, "consistent": consistent}
-    if not advanced("Off: every direction is measured on every image, with the encoder's code."):
-        return config
-    with st.container(horizontal=True):
-        race = st.number_input(
-            "race",
-            0.0,
-            10.0,
-            0.0,
-            0.5,
-            help="Stop measuring a direction once it lies so many standard errors below the k-th best. 3 keeps the "
-            "same directions in nearly every search and saves more than half of the time. 0: measure all.",
-        )
-        prerank = st.number_input(
-            "prerank",
-            0,
-            2 * int(scan),
-            0,
-            help="Measure only so many pairs: those with the largest first-order effect, by one backward pass an "
-            "image. At degree 10 this loses good directions; race seldom does. 0: measure all.",
-        )
-        halving = st.number_input(
-            "halving",
-            0,
-            4,
-            0,
-            help="Successive halving: after each further eighth of the images the worse half of the directions is "
-            "dropped, so many times. Without race. 0: none.",
-        )
-    short = {"race": float(race), "prerank": int(prerank), "halving": int(halving)}
-    return config | short | {"refine": refinement()}
-
-
-def advanced(told: str) -> bool:
-    return st.toggle("Short cuts and refinement", help=told)
-
-
-def refinement() -> int:
-    """Steps by which an image's code is refined."""
-    return int(
-        st.number_input(
-            "refine, steps",
-            0,
-            1000,
-            0,
-            10,
-            help="So many optimiser steps bring each image's code closer to the image (every layer its own) before it "
-            "is searched and explained: sharper reconstructions, a second or two an image for 60 steps. 0: the "
-            "encoder's code.",
-        )
-    )
-
-
-def attfind_settings() -> dict[str, Any]:
-    """Fields of AttFind's Config, with what they mean."""
-    with st.container(horizontal=True):
-        verified = st.number_input(
-            "verified, %",
-            0.5,
-            100.0,
-            4.0,
-            0.5,
-            help="Gradients rank all moves by one pass an image; the best of them, so many per cent, are drawn and "
-            "classified. 100: every coordinate in both directions, as in the paper; takes long.",
-        )
-        k = st.number_input("k", 1, 512, 10, help="(coordinate, direction) pairs kept, by the mean logit change.")
-        degree = st.number_input(
-            "degree",
-            0.1,
-            10.0,
-            1.0,
-            0.1,
-            help="1: all the way to the lowest or highest value of the training images; more leaves their range.",
-        )
-        selection = st.selectbox(
-            "selection",
-            ["subset", "independent"],
-            help="subset: pairs are added, the most helpful first, until the image flips (at most 10). independent: "
-            "the first kept pair that flips it alone; few single coordinates do.",
-        )
-    config = {"k": int(k), "degree": float(degree), "selection": selection, "verified": float(verified) / 100}
-    return config | ({"refine": refinement()} if advanced("Off: the encoder's code is explained.") else {})
-
-
-ENGINE_FORMS = {"eigenfind": eigenfind_settings, "attfind": attfind_settings}
 
 
 def classifier_form(dataset: DatasetView) -> None:
@@ -243,25 +167,17 @@ def classifier_form(dataset: DatasetView) -> None:
     finish("train classifier", f"{positive}, DenseNet-121", settings, int(seed), dataset)
 
 
-def stylex_form(dataset: DatasetView, classifiers: Sequence[ModelView]) -> None:
+def generator_form(kind: GeneratorKind, dataset: DatasetView, classifiers: Sequence[ModelView]) -> None:
     if not classifiers:
-        layout.empty("No classifier yet", "StylEx is trained against a classifier: train one first.")
+        layout.empty("No classifier yet", f"{kind.title} is trained against a classifier: train one first.")
         return
     classifier = st.selectbox("Classifier to explain", classifiers, format_func=lambda m: m.name)
-    with st.expander("Training"), st.container(horizontal=True):
-        iterations = st.number_input("Iterations", 10, 1_000_000, 6000, 500, help="The paper: 40,000 of batch 32")
-        batch = st.number_input("Batch", 2, 256, 16)
-        adversarial = st.number_input(
-            "Adversarial from", 0, 1_000_000, 4000, 500, help="Iteration at which the GAN terms join; the paper: 0"
-        )
-        seed = st.number_input("Seed", 0, 2**31 - 1, 0)
-    settings = {
-        "iterations": int(iterations),
-        "batch": int(batch),
-        "losses": {"adversarial_from": int(adversarial), "classifier_every": 2},
-    }
-    st.caption("On a CPU this takes hours; it can be cancelled and resumed, and sample grids appear on the run's page.")
-    finish("train stylex", f"{classifier.name}, StylEx", settings, int(seed), dataset, classifier.id)
+    with st.expander("Training"):
+        chosen = ask(settings_of(kind.choices), kind.kind)
+        seed = st.number_input("Seed", 0, 2**31 - 1, 0, width=200)
+    st.caption(kind.note)
+    settings, proposal = kind.choices(**chosen).settings(), f"{classifier.name}, {kind.title}"
+    finish(run_kinds.TRAIN + kind.kind, proposal, settings, int(seed), dataset, classifier.id)
 
 
 def finish(

@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import streamlit as st
 
+from cfcore.engines import catalogue
 from pages.parts import layout
 from pages.parts.who import actor, workspace
+from services import run_kinds
 from services.runs import RunRefused, RunView, cancel_run, resume_run
 
-KINDS = {
-    "explain": "Find directions and explain images",
-    "train classifier": "Train a classifier",
-    "train stylex": "Train a StylEx generator",
-}
-# Started where they are needed, not from the form.
-TITLES = KINDS | {
-    "measure": "Measure true factors on phantoms",
-    "report": "Write the report of a study",
-    "rehearse": "Rehearse a study with simulated readers",
-}
-ENGINE_TITLES = {"eigenfind": "StylEx with EigenFind", "attfind": "StylEx with AttFind"}
 ACTIVE = ("queued", "running")
 ENDED_EARLY = ("failed", "cancelled")
 _CHIPS = {"queued": "draft", "running": "running", "done": "done", "failed": "failed", "cancelled": "note"}
 _WORDS = {"queued": "waiting"}
+
+
+def run_title(run: RunView) -> str:
+    """What the run does: its method, where it has one."""
+    return run_kinds.title_of(run.kind) if run.engine is None else catalogue.title_of(run.engine)
 
 
 def state_line(run: RunView) -> str:

@@ -8,6 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from cfcore.engines.catalogue import title_of
 from cfcore.reports.facts import LookFacts, ReaderFacts, StudyFacts
 from cfcore.wording import direction_name
 from db.models import (
@@ -28,7 +29,6 @@ from services.runs import RunRefused, RunView, run_view, versions
 from services.workspace import Workspace
 
 SOURCES = {"table": "a table", "page": "researchers", "labels": "labels of the data set", "phantom": "phantoms"}
-ENGINES = {"eigenfind": "StylEx with EigenFind", "attfind": "StylEx with AttFind"}
 
 
 def study_facts(workspace: Workspace, found: StudyResults) -> StudyFacts:
@@ -65,7 +65,7 @@ def study_facts(workspace: Workspace, found: StudyResults) -> StudyFacts:
         digest=study.digest or "",
         version=row.version,
         amendments=[(number, reason) for number, reason in amended],
-        engine=ENGINES.get(run.engine or "", run.engine or "") if run else "",
+        engine=title_of(run.engine) if run else "",
         classifier=run.classifier or "" if run else "",
         generator=run.generator or "" if run else "",
         dataset=study.dataset or "",

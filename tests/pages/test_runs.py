@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from streamlit.testing.v1 import AppTest
 
+from cfcore.generators.registry import GENERATORS
 from db.models import Run, now
 from services.notebook import list_entries
+from services.run_kinds import RUN_KINDS, generator_trained
 from services.runs import list_runs, run_view
 from services.worker import lease
 from services.workspace import Workspace
@@ -35,6 +38,10 @@ def in_form(page: AppTest, kind: str, label: str, value: object = None) -> AppTe
     next(button for button in page.button if button.label == "New run").click()
     element = next(element for element in getattr(page, kind) if element.label == label)
     return (element.click() if kind == "button" else element.set_value(value)).run()
+
+
+def method_of(page: AppTest) -> Any:
+    return next(element for element in page.segmented_control if element.label == "Method")
 
 
 def test_an_empty_workspace_says_what_to_do(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,9 +104,15 @@ def test_the_form_starts_what_it_says(workspace: Workspace, monkeypatch: pytest.
     ids = shift_engine.scene(workspace)
     page = app(monkeypatch, "runs")
     press(page, "New run")
+    assert method_of(page).value == "shift", "the first method that needs no generator, while there is none"
+    in_form(page, "segmented_control", "Method", "eigenfind")
     assert "No trained pair of classifier and generator" in text_of(page)
+    assert "StylEx with EigenFind needs a StylEx generator" in text_of(page)
+    assert "“Train a StylEx generator” above" in text_of(page)
     generator_id = add_generator(workspace, ids["classifier"])
+    page = app(monkeypatch, "runs")
     press(page, "New run")
+    assert method_of(page).value == "eigenfind"
     in_form(page, "text_input", "Name", "My search")
     in_form(page, "number_input", "scan", 12)
     in_form(page, "button", "Start")
@@ -190,3 +203,43 @@ def test_the_form_offers_each_method_with_its_own_settings(
     assert (run.name, run.engine, run.state) == ("AttFind, Bright", "attfind", "queued")
     assert run.settings["config"] == {"k": 10, "degree": 1.0, "selection": "subset", "verified": 0.1}
     assert "StylEx with AttFind" in text_of(page)
+
+
+def test_a_method_that_the_pages_do_not_know_is_offered_run_and_read(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Adding a method is an entry in registry and catalogue: no page knows the test method by name."""
+    ids = shift_engine.scene(workspace)
+    page = app(monkeypatch, "runs")
+    press(page, "New run")
+    assert "Brightness shift** adds the same to every pixel" in method_of(page).help
+    fields = {field.label: field for field in page.number_input}
+    degree = fields["brightness, steps"]
+    assert (degree.value, degree.min, degree.max, degree.help) == (10.0, 0.5, 20.0, "0.05 of white each.")
+    assert fields["pause"].value == 0.0 and not any(box.label == "Generator" for box in page.selectbox)
+    in_form(page, "number_input", "brightness, steps", 8.0)
+    in_form(page, "button", "Start")
+    assert not page.exception
+    run = list_runs(workspace)[0]
+    assert (run.name, run.engine, run.generator_id) == ("Shift, Bright", "shift", None)
+    assert run.settings["config"] == {"degree": 8.0, "pause": 0.0} and run.dataset_id == ids["dataset"]
+    work(workspace)
+    page = app(monkeypatch, "runs", run=str(run.id))
+    assert not page.exception and "Brightness shift" in text_of(page) and "flipped, as shown" in text_of(page)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in RUN_KINDS if generator_trained(kind)])
+def test_every_generator_can_be_trained_from_the_form(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    ids = shift_engine.scene(workspace)
+    page = app(monkeypatch, "runs")
+    press(page, "New run")
+    in_form(page, "segmented_control", "What to do", kind)
+    in_form(page, "number_input", "Iterations", 20)
+    in_form(page, "button", "Start")
+    assert not page.exception
+    run, generator = list_runs(workspace)[0], GENERATORS[generator_trained(kind) or ""]
+    assert (run.kind, run.name, run.classifier_id) == (kind, f"Brightness, {generator.title}", ids["classifier"])
+    assert run.settings == generator.choices(iterations=20).settings()  # type: ignore[call-arg]
+    assert f"Train a {generator.title} generator" in text_of(page)

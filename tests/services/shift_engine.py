@@ -18,8 +18,10 @@ from torch import Tensor, nn
 import services.models
 from cfcore.classifiers.base import Classifier, is_class
 from cfcore.engines.base import Engine, Explanation, NamedDirection, Progress, Rendering, silent
+from cfcore.engines.catalogue import METHODS, Method
 from cfcore.engines.registry import ENGINES
 from cfcore.images.encode import encode_png
+from cfcore.settings import setting
 from db.models import Dataset, Image, Model
 from services.workspace import Workspace, sha256
 
@@ -42,7 +44,7 @@ class Brightness(Classifier):
 class ShiftConfig:
     """degree: how far `explain` goes. pause: seconds that a chunk of images takes."""
 
-    degree: float = 10.0
+    degree: float = setting(10.0, label="brightness, steps", low=0.5, high=20.0, step=0.5, help="0.05 of white each.")
     pause: float = 0.0
 
     def __post_init__(self) -> None:
@@ -104,15 +106,19 @@ class Shift(Engine):
         return cls(classifier, ShiftConfig(**json.loads((folder / "engine.json").read_text())))
 
 
+METHOD = Method("shift", Shift.title, "Shift", None, f"{__name__}:ShiftConfig", "adds the same to every pixel")
+
+
 def install() -> None:
     """Make this process know the method and its classifier."""
-    ENGINES["shift"] = Shift
+    ENGINES["shift"], METHODS["shift"] = Shift, METHOD
     services.models.load_classifier = lambda workspace, model_id: Brightness()
 
 
 def known(monkeypatch: pytest.MonkeyPatch) -> None:
     """`install` for one test."""
     monkeypatch.setitem(ENGINES, "shift", Shift)
+    monkeypatch.setitem(METHODS, "shift", METHOD)
     monkeypatch.setattr(services.models, "load_classifier", lambda *_: Brightness())
 
 

@@ -107,7 +107,7 @@ def test_missing_or_mismatched_parts_are_refused(workspace: Workspace, monkeypat
     refused("Stranger is a stylex, not a classifier", "explain", "r", dataset, stranger_id)
     refused("trained against a classifier", "train stylex", "r", dataset, None)
     monkeypatch.setattr(shift_engine.Shift, "generator_kind", "stylex")
-    refused("needs a trained stylex generator", "explain", "r", dataset, classifier)
+    refused("needs a trained StylEx generator", "explain", "r", dataset, classifier)
     refused("trained against another classifier than Brightness", "explain", "r", dataset, classifier, stranger_id)
 
 

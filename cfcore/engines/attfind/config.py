@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+from cfcore.settings import setting
+
 from ..refinement import REFINEMENT, check_refine, refine_setting
-from ..settings import Settings, setting
+from ..settings import Settings
 
 
 @dataclass(frozen=True)

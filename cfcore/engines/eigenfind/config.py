@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from cfcore.settings import setting
+
 from ..refinement import REFINEMENT, check_refine, refine_setting
-from ..settings import Settings, setting
+from ..settings import Settings
 
 if TYPE_CHECKING:
     import torch

@@ -12,7 +12,8 @@ import pytest
 from cfcore.engines import catalogue
 from cfcore.engines.catalogue import METHODS, Method, drawings_an_image, title_of
 from cfcore.engines.registry import ENGINES
-from cfcore.engines.settings import Settings, setting, settings_of
+from cfcore.engines.settings import Settings
+from cfcore.settings import setting, settings_of
 
 
 @dataclass(frozen=True)

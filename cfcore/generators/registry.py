@@ -1,0 +1,72 @@
+"""Every kind of generator that can be trained here: one entry a kind, plain data. No torch here: pages read it."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .choices import MedXGANChoices, StylExChoices, TrainingChoices
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True)
+class GeneratorKind:
+    """A kind of generator.
+
+    Attributes:
+        kind: as model cards and `Engine.generator_kind` name it. title: what people see.
+        loader: "module:function" that reads a frozen generator from a model folder.
+        choices: what a form asks before one is trained.
+        note: what to know before starting, as sentences.
+    """
+
+    kind: str
+    title: str
+    loader: str
+    choices: type[TrainingChoices]
+    note: str
+
+    def load(self, folder: Path) -> nn.Module:
+        """A frozen generator. Raises ValueError that says what is wrong with the folder."""
+        module, name = self.loader.split(":")
+        read: Callable[[Path], Any] = getattr(importlib.import_module(module), name)
+        found: nn.Module = read(folder)
+        return found
+
+
+GENERATORS: dict[str, GeneratorKind] = {
+    entry.kind: entry
+    for entry in (
+        GeneratorKind(
+            "stylex",
+            "StylEx",
+            "cfcore.generators.stylex.model:load_stylex",
+            StylExChoices,
+            "On a CPU this takes hours; it can be cancelled and resumed, and sample grids appear on the run's page.",
+        ),
+        GeneratorKind(
+            "medxgan",
+            "medXGAN",
+            "cfcore.generators.medxgan.model:load_medxgan",
+            MedXGANChoices,
+            "On a CPU this takes hours; it can be cancelled and resumed, and sample grids appear on the run's page.",
+        ),
+    )
+}
+
+
+def generator_kind(kind: str) -> GeneratorKind:
+    """The kind called `kind`. Raises ValueError that lists the known ones."""
+    if kind not in GENERATORS:
+        raise ValueError(f"no generator of kind {kind!r}; known are {', '.join(GENERATORS)}")
+    return GENERATORS[kind]
+
+
+def title_of(kind: str) -> str:
+    """What people call a kind; its bare name where it is not known (any more)."""
+    return GENERATORS[kind].title if kind in GENERATORS else kind
