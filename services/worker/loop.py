@@ -12,6 +12,7 @@ from typing import Any
 
 from cfcore.engines.base import Cancelled
 from db.models import Run
+from services.run_kinds import RUN_KINDS
 from services.worker import lease, queue
 from services.worker.progress import RunProgress, Stopped
 from services.workspace import Workspace
@@ -25,31 +26,9 @@ Job = Callable[[Workspace, Run, RunProgress], Any]
 
 def job_of(kind: str) -> Job:
     """The function that does runs of `kind`. Raises ValueError for an unknown kind."""
-    if kind == "explain":
-        from services.worker.explain import explain_run
-
-        return explain_run
-    if kind == "train classifier":
-        from services.training import train_classifier
-
-        return train_classifier
-    if kind == "train stylex":
-        from services.training import train_stylex
-
-        return train_stylex
-    if kind == "measure":
-        from services.worker.measure import measure_run
-
-        return measure_run
-    if kind == "report":
-        from services.report.job import report_run
-
-        return report_run
-    if kind == "rehearse":
-        from services.rehearsal_job import rehearse_run
-
-        return rehearse_run
-    raise ValueError(f"no worker knows how to do a run of kind {kind!r}")
+    if kind not in RUN_KINDS:
+        raise ValueError(f"no worker knows how to do a run of kind {kind!r}")
+    return RUN_KINDS[kind].function()
 
 
 def work(workspace: Workspace, holder: str, stopping: threading.Event) -> int:
