@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+from typing import Any
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional
 
 from cfcore.classifiers.base import resize
 
@@ -13,9 +17,8 @@ from .score import BATCH, Score
 def gradcam(score: Score, images: Tensor) -> Tensor:
     """(n, 1, *size) float32, never negative: ReLU(sum_k alpha_k A_k), alpha_k the mean of d score / d A_k over places.
 
-    Selvaraju et al., ICCV 2017, equations 1 and 2, by captum's LayerGradCam; seed 001, equation 2. A is the output of
-    the classifier's `last_convolution`, the map is up-sampled linearly to the image, and it is not normalised: its
-    unit is logits.
+    Selvaraju et al., ICCV 2017, equations 1 and 2; seed 001, equation 2. A is the output of the classifier's
+    `last_convolution`, the map is up-sampled linearly to the image, and it is not normalised: its unit is logits.
 
     Args:
         images: (n, channels, *size) in [0, 1], at the classifier's size.
@@ -28,14 +31,30 @@ def gradcam(score: Score, images: Tensor) -> Tensor:
         >>> found = gradcam(Score(classifier, target=1), images)
         >>> found.shape == images.shape[:1] + (1, *classifier.size)
     """
-    # Imported here: captum brings matplotlib along, and most runs need neither.
-    from captum.attr import LayerGradCam
-
     score.check(images)
     layer = score.classifier.last_convolution
-    parts = []
-    for chunk in images.split(BATCH):
+    return resize(torch.cat([_map(score, layer, chunk) for chunk in images.split(BATCH)]), score.classifier.size)
+
+
+def _map(score: Score, layer: nn.Module, images: Tensor) -> Tensor:
+    """(n, 1, *places) of one batch.
+
+    As captum's LayerGradCam, which a test holds it to; but that one listens to the layer for all threads, so that two
+    pages that look at one classifier would mix their images.
+    """
+    own, heard = threading.get_ident(), []
+
+    def listen(module: nn.Module, inputs: Any, output: Tensor) -> None:
+        if threading.get_ident() == own:
+            heard.append(output)
+
+    handle = layer.register_forward_hook(listen)
+    try:
         with torch.enable_grad():
-            leaf = chunk.detach().clone().requires_grad_()
-            parts.append(LayerGradCam(score, layer).attribute(leaf, relu_attributions=True).detach())
-    return resize(torch.cat(parts), score.classifier.size)
+            value = score(images.detach().clone().requires_grad_())
+    finally:
+        handle.remove()
+    (maps,) = heard
+    (gradient,) = torch.autograd.grad(value.sum(), maps)
+    weights = gradient.flatten(2).mean(dim=2).view(*gradient.shape[:2], *[1] * (gradient.ndim - 2))
+    return functional.relu((weights * maps.detach()).sum(dim=1, keepdim=True))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
+from captum.attr import LayerGradCam
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -54,6 +57,42 @@ def test_a_map_worked_out_by_hand(blocks: Tensor) -> None:
     # Linear in between: a quarter of the way from 0 to 0.1; in both axes 0.75 and 0.25 of each.
     assert found[0, 1].item() == pytest.approx(0.25 * 0.1, abs=1e-6)
     assert found[1, 1].item() == pytest.approx(0.1875 * 0.1 + 0.1875 * 0.4 + 0.0625 * 0.7, abs=1e-6)
+
+
+def test_threads_do_not_hear_each_other() -> None:
+    torch.manual_seed(0)
+    network = BinaryDenseNet(("No", "Yes"), 32).requires_grad_(False).eval()
+    score, images = Score(network, 1), torch.rand(4, 1, 32, 32, generator=torch.Generator().manual_seed(1))
+    alone = [gradcam(score, image[None]) for image in images]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda image: gradcam(score, image[None]), images))
+    assert all(torch.equal(a, b) for a, b in zip(alone, together, strict=True))
+    assert not network.last_convolution._forward_hooks and all(p.grad is None for p in network.parameters())
+
+
+def test_another_thread_may_use_the_classifier_meanwhile(blocks: Tensor) -> None:
+    class Busy(TwoMaps):
+        """Another thread looks at another image before and after every answer."""
+
+        def logits(self, images: Tensor) -> Tensor:
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(TwoMaps.logits, self, 1 - images).result()
+                found = super().logits(images)
+                pool.submit(TwoMaps.logits, self, 1 - images).result()
+            return found
+
+    assert torch.equal(gradcam(Score(Busy(), 1), blocks), gradcam(Score(TwoMaps(), 1), blocks))
+
+
+@pytest.mark.parametrize("against", [False, True])
+def test_it_is_what_captum_finds(against: bool) -> None:
+    torch.manual_seed(0)
+    network = BinaryDenseNet(("No", "Yes"), 64).requires_grad_(False).eval()
+    score = Score(network, 1, against)
+    images = torch.rand(2, 1, 64, 64, generator=torch.Generator().manual_seed(1))
+    leaf = images.clone().requires_grad_()
+    oracle = LayerGradCam(score, network.last_convolution).attribute(leaf, relu_attributions=True)
+    assert torch.allclose(gradcam(score, images), resize(oracle, (64, 64)), atol=1e-7)
 
 
 def test_what_speaks_against_a_class_speaks_for_the_other(blocks: Tensor) -> None:
