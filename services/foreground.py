@@ -10,6 +10,7 @@ import time
 from cfcore.engines.base import Progress, silent
 from services.runs import RunView, run_view
 from services.worker import lease, queue
+from services.worker.lanes import work_both_lanes, work_lane
 from services.worker.loop import do
 from services.workspace import Workspace
 
@@ -25,7 +26,8 @@ def finish_run(workspace: Workspace, run_id: int, progress: Progress = silent) -
     """See a queued run through to its end.
 
     Where a server's worker holds the lease, it does the work and this call watches. Otherwise this process takes the
-    lease, with a heartbeat, and works through the queue until the run has ended.
+    lease, with a heartbeat, and works through the run's lane of the queue until the run has ended; beside a long run
+    it does short work, too.
 
     Raises:
         RunFailed: the run failed or was cancelled.
@@ -50,13 +52,17 @@ def _work_until(workspace: Workspace, run_id: int, holder: str, progress: Progre
     ]
     for helper in helpers:
         helper.start()
+
+    def ended() -> bool:
+        return run_view(workspace, run_id).state in ENDED
+
+    short = queue.lane_of(run_view(workspace, run_id).kind) == "short"
     try:
         queue.put_back_orphans(workspace, holder)
-        while run_view(workspace, run_id).state not in ENDED:
-            run = queue.next_run(workspace, holder)
-            if run is None:
-                break
-            do(workspace, run, holder, threading.Event())
+        if short:
+            work_lane(workspace, holder, threading.Event(), do, "short", ended)
+        else:
+            work_both_lanes(workspace, holder, threading.Event(), do, ended)
     finally:
         over.set()
         for helper in helpers:

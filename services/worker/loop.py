@@ -1,4 +1,4 @@
-"""The child process: hold the lease, take runs in order, and leave when the server does."""
+"""The child process: hold the lease, take runs in order (lanes.py), and leave when the server does."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ from cfcore.engines.base import Cancelled
 from db.models import Run
 from services.run_kinds import RUN_KINDS
 from services.worker import lease, queue
+from services.worker.lanes import work_both_lanes
 from services.worker.progress import RunProgress, Stopped
 from services.workspace import Workspace
 
 log = logging.getLogger("cfreader.worker")
 
-IDLE_SECONDS = 0.5
 LEASE_TAKEN = 3
 Job = Callable[[Workspace, Run, RunProgress], Any]
+# Two lanes must not load modules that need each other from two ends at once.
+_loading = threading.Lock()
 
 
 def job_of(kind: str) -> Job:
@@ -39,12 +41,7 @@ def work(workspace: Workspace, holder: str, stopping: threading.Event) -> int:
     threading.Thread(target=_beat, args=(workspace, holder, stopping), daemon=True).start()
     try:
         queue.put_back_orphans(workspace, holder)
-        while not stopping.is_set():
-            run = queue.next_run(workspace, holder)
-            if run is None:
-                stopping.wait(IDLE_SECONDS)
-            else:
-                do(workspace, run, holder, stopping)
+        work_both_lanes(workspace, holder, stopping, do)
     except lease.LeaseLost:
         log.warning("the lease is lost: another worker has taken over")
         return LEASE_TAKEN
@@ -57,7 +54,9 @@ def do(workspace: Workspace, run: Run, holder: str, stopping: threading.Event) -
     """Do one run and store how it ended. Raises LeaseLost only."""
     progress = RunProgress(workspace, run.id, holder, stopping)
     try:
-        job_of(run.kind)(workspace, run, progress)
+        with _loading:
+            job = job_of(run.kind)
+        job(workspace, run, progress)
     except Stopped:
         queue.put_back(workspace, run.id, holder)
     except Cancelled:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
@@ -10,6 +12,10 @@ from db.models import Run, now
 from services.worker import lease
 from services.workspace import Workspace
 
+Lane = Literal["long", "short"]
+
+# What a person waits for, minutes at most; all other kinds are long. Beside one long run one short one is done.
+SHORT = ("import", "rehearse", "report")
 MOST_ATTEMPTS = 3
 ACTOR = "worker"
 GAVE_UP = (
@@ -38,10 +44,18 @@ def put_back_orphans(workspace: Workspace, holder: str) -> list[int]:
     return queued
 
 
-def next_run(workspace: Workspace, holder: str) -> Run | None:
-    """Take the oldest queued run and mark it running, or None."""
+def lane_of(kind: str) -> Lane:
+    """The lane of a kind of run."""
+    return "short" if kind in SHORT else "long"
+
+
+def next_run(workspace: Workspace, holder: str, lane: Lane | None = None) -> Run | None:
+    """Take the oldest queued run (of a lane) and mark it running, or None."""
+    query = sa.select(Run).where(Run.state == "queued").order_by(Run.id).limit(1)
+    if lane is not None:
+        query = query.where(Run.kind.in_(SHORT) if lane == "short" else Run.kind.not_in(SHORT))
     with workspace.session() as session:
-        oldest = session.scalar(sa.select(Run).where(Run.state == "queued").order_by(Run.id).limit(1))
+        oldest = session.scalar(query)
         if oldest is None:
             return None
         lease.hold(session, holder)
