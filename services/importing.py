@@ -11,7 +11,7 @@ import hashlib
 import logging
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -94,7 +94,7 @@ def import_images(
         ImportRefused: nothing there, a split shared by patients, a taken name, not one readable file (then
             `NothingImported`).
     """
-    name = _free_name(workspace, name)
+    name = free_name(workspace, name)
     plan = plan_import(Path(path), layout, seed=seed, patient_pattern=patient_pattern, resplit=resplit, only=only)
     rows: list[Row] = []
     skipped: list[tuple[Item, Reason]] = []
@@ -140,39 +140,63 @@ def import_phantom(
     """
     from cfcore.images.phantom import VERSION, build_dataset, render
 
-    name = _free_name(workspace, name)
+    name = free_name(workspace, name)
     cases = build_dataset(n, seed, pathology, couple)
-    rows: list[Row] = []
-    with _all_or_nothing(workspace) as store:
-        for i, case in enumerate(cases):
-            _tell(progress, i, n, "phantoms")
+
+    def pictures() -> Iterator[tuple[Pixels, Row]]:
+        for case in cases:
             pixels = np.rint(render(case.patient, size) * 255).astype(np.uint8)
             truth = {"version": VERSION, "seed": case.patient.seed, "factors": asdict(case.patient.factors)}
+            labels = [pathology.capitalize() if case.label else f"No {pathology}"]
+            meta = {"source": "phantom", "phantom": truth}
+            yield pixels, Row(patient=f"phantom:{case.key}", split=case.split, labels=labels, view="PA", meta=meta)
+
+    made = {
+        "n": n,
+        "size": size,
+        "seed": seed,
+        "pathology": pathology,
+        "version": VERSION,
+        "couple": {factor: list(pair) for factor, pair in (couple or {}).items()},
+    }
+    return write_made(workspace, name, "phantom", made, pictures(), n, progress, actor)
+
+
+def write_made(
+    workspace: Workspace,
+    name: str,
+    kind: str,
+    made: Row,
+    pictures: Iterable[tuple[Pixels, Row]],
+    n: int,
+    progress: Progress,
+    actor: str,
+) -> ImportResult:
+    """Stores `n` computed pictures as a new data set of a kind.
+
+    Args:
+        name: as `free_name` gave it.
+        made: how the set was made; kept in its `meta` under `kind`.
+        pictures: (h, w) uint8 pixels with patient (raw; a pseudonym is stored), split, labels, meta and, if any, view.
+    """
+    rows: list[Row] = []
+    with _all_or_nothing(workspace) as store:
+        for i, (pixels, row) in enumerate(pictures):
+            _tell(progress, i, n, f"{kind}s")
             rows.append(
-                Row(
-                    file_key=store(encode_png(pixels)),
-                    patient=pseudonym(workspace.key, f"phantom:{case.key}"),
-                    split=case.split,
-                    labels=[pathology.capitalize() if case.label else f"No {pathology}"],
-                    view="PA",
-                    width=size,
-                    height=size,
-                    max_value=255,
-                    sha256=pixel_hash(pixels),
-                    meta={"source": "phantom", "phantom": truth},
-                )
+                {
+                    "view": None,
+                    **row,
+                    "patient": pseudonym(workspace.key, row["patient"]),
+                    "file_key": store(encode_png(pixels)),
+                    "width": pixels.shape[1],
+                    "height": pixels.shape[0],
+                    "max_value": 255,
+                    "sha256": pixel_hash(pixels),
+                }
             )
-        made = {
-            "n": n,
-            "size": size,
-            "seed": seed,
-            "pathology": pathology,
-            "version": VERSION,
-            "couple": {factor: list(pair) for factor, pair in (couple or {}).items()},
-        }
-        dataset = {"name": name, "kind": "phantom", "meta": {"phantom": made}}
-        dataset_id = _write(workspace, dataset, rows, [], actor)
-    progress(1.0, f"{counted(n, 'phantom')} made")
+        dataset_id = _write(workspace, {"name": name, "kind": kind, "meta": {kind: made}}, rows, [], actor)
+    progress(1.0, f"{counted(n, kind)} made")
     return ImportResult(dataset_id, len(rows))
 
 
@@ -237,7 +261,8 @@ def _tell(progress: Progress, i: int, n: int, what: str) -> None:
         progress(i / n, f"{i} of {n} {what}")
 
 
-def _free_name(workspace: Workspace, name: str) -> str:
+def free_name(workspace: Workspace, name: str) -> str:
+    """`name` without blanks around it; ImportRefused where it is empty or taken."""
     name = name.strip()
     if not name:
         raise ImportRefused("Give the data set a name.")
@@ -264,7 +289,7 @@ def _write(workspace: Workspace, dataset: Row, rows: list[Row], skipped: list[tu
                 record(session, actor, "data set added", f"data set {added.id}", **counts)
             return added.id
         except sa.exc.IntegrityError:
-            _free_name(workspace, dataset["name"])
+            free_name(workspace, dataset["name"])
             if attempt == _ATTEMPTS - 1:
                 raise
     raise AssertionError("unreachable")

@@ -12,7 +12,8 @@ from .base import Base, now
 
 
 class Dataset(Base):
-    """A named set of images. `kind` is "imported" or "phantom"; `meta` says how it was made (layout, seed, version)."""
+    """A named set of images. `kind` is "imported", "phantom" or "brain"; `meta` says how it was made (layout, seed,
+    version)."""
 
     __tablename__ = "dataset"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -29,7 +30,7 @@ class Image(Base):
     `file_key` names its lossless 8- or 16-bit gray PNG in the file store (opaque); `patient` is an HMAC pseudonym;
     `split` is "train", "val" or "test"; `labels` the class or finding names; `max_value` the pixel value of white;
     `look` is "not needed", "waiting", "approved" or "rejected" (burned-in annotation); `meta` holds technical values
-    only, for a phantom its seed and factors under "phantom".
+    only, for a phantom its seed and factors under "phantom", for a brain slice its lesion and mask under "brain".
     """
 
     __tablename__ = "image"

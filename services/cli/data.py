@@ -90,6 +90,30 @@ def phantom(
 
 
 @plain_errors
+def brain(
+    name: Annotated[str, typer.Option(help="Name of the data set.")],
+    n: int = 4000,
+    size: int = 64,
+    seed: int = 0,
+    template: Annotated[
+        str | None, typer.Option(help="A NIfTI file, or 'procedural'; by default the templates at hand.")
+    ] = None,
+    workspace: WorkspaceOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Make a set of T1-like brain slices, half of them with a planted lesion whose mask is known."""
+    from services.brain import import_brains
+
+    opened = open_workspace(workspace)
+    result = import_brains(opened, name, n, size, seed, template, terminal_progress(json), "command line")
+    say(
+        {"dataset": result.dataset_id, "imported": result.imported},
+        json,
+        f"Made {result.imported} brain slices as {name!r}.",
+    )
+
+
+@plain_errors
 def list_command(workspace: WorkspaceOption = None, json: JsonOption = False) -> None:
     """Data sets, models and runs of the workspace."""
     from services.datasets import list_datasets

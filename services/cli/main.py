@@ -20,6 +20,7 @@ app.add_typer(evaluate, name="evaluate")
 
 app.command("import")(data.import_command)
 app.command("phantom")(data.phantom)
+app.command("brain")(data.brain)
 app.command("list")(data.list_command)
 benches.command("phantom")(bench.bench_phantom)
 benches.command("eigenfind")(bench.bench_eigenfind)

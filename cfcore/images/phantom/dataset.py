@@ -131,6 +131,24 @@ def sample_patient(
     )
 
 
+def deal(n: int, seed: int) -> tuple[list[int], list[str]]:
+    """Labels (half 0, half 1) and splits (70/10/20) of n patients, in random order.
+
+    Raises:
+        ValueError: n below 1 or above 1,000,000; seed below 0.
+    """
+    if not 1 <= n <= 1_000_000:
+        raise ValueError(f"n must be 1 to 1,000,000, got {n}")
+    if seed < 0:
+        raise ValueError(f"seed must be 0 or more, got {seed}")
+    rng = np.random.Generator(np.random.SFC64([seed, n]))
+    labels = rng.permutation(np.arange(n) % 2)
+    bounds = np.round(np.cumsum([share for _, share in SPLITS]) * n).astype(int)
+    place = rng.permutation(n)
+    names = np.array([name for name, _ in SPLITS])[np.searchsorted(bounds, place, side="right")]
+    return labels.tolist(), names.tolist()
+
+
 def build_dataset(
     n: int,
     seed: int,
@@ -148,21 +166,13 @@ def build_dataset(
     Raises:
         ValueError: as `sample_patient`; n below 1 or above 1,000,000; seed below 0.
     """
-    if not 1 <= n <= 1_000_000:
-        raise ValueError(f"n must be 1 to 1,000,000, got {n}")
-    if seed < 0:
-        raise ValueError(f"seed must be 0 or more, got {seed}")
     _check(pathology, dict(couple or {}))
     if pathology is None:
         raise ValueError("a labelled data set needs a pathology: " + ", ".join(PATHOLOGIES))
-    rng = np.random.Generator(np.random.SFC64([seed, n]))
-    labels = rng.permutation(np.arange(n) % 2)
-    bounds = np.round(np.cumsum([share for _, share in SPLITS]) * n).astype(int)
-    place = rng.permutation(n)
-    names = np.array([name for name, _ in SPLITS])[np.searchsorted(bounds, place, side="right")]
+    labels, splits = deal(n, seed)
     cases = []
     for i in range(n):
         number = seed * 1_000_000 + i
         patient = sample_patient(number, pathology, bool(labels[i]), couple)
-        cases.append(PhantomCase(patient, int(labels[i]), str(names[i]), f"phantom-{number:09d}"))
+        cases.append(PhantomCase(patient, labels[i], splits[i], f"phantom-{number:09d}"))
     return cases
