@@ -64,6 +64,14 @@ METHODS: dict[str, Method] = {
             "cfcore.engines.attfind.config:AttFindConfig",
             "moves one style coordinate at a time",
         ),
+        Method(
+            "medxgan",
+            "medXGAN",
+            "medXGAN",
+            "medxgan",
+            "cfcore.engines.medxgan.config:MedXGANConfig",
+            "takes the pathology out of an image's anatomy, or draws one into it",
+        ),
     )
 }
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from .attfind import AttFind
 from .base import Engine
 from .eigenfind import EigenFind
+from .medxgan import MedXGANEngine
 
-ENGINES: dict[str, type[Engine]] = {engine.name: engine for engine in (EigenFind, AttFind)}
+ENGINES: dict[str, type[Engine]] = {engine.name: engine for engine in (EigenFind, AttFind, MedXGANEngine)}
 
 
 def engine_class(name: str) -> type[Engine]:

@@ -14,7 +14,10 @@ from cfcore.engines.base import Progress, silent
 from .model import MedXGAN
 
 POSITIVE = 1
-BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # Adam's
+LEAST_GAIN = 1e-6
+# Adam's. Where C changes its mind its gradient is a thousand times that of the pixels: the usual 0.999 would remember
+# it for the rest of the search, and the steps would stay as small.
+BETA1, BETA2, EPSILON = 0.9, 0.9, 1e-8
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class Search:
 
     Attributes:
         steps: at most; the paper's 10,000. rate: of Adam.
-        patience: steps without gain (relative `tolerance`) after which a start goes on at a tenth of the rate, and the
+        patience: steps without gain (of the share `tolerance`, at least 1e-6) after which a start goes on at a tenth of the rate, and the
             second time ends; 0: every start takes all steps.
         restarts: independent starts an image; the best is taken.
         warm: start from the encoder's code (the first start only), where the generator has one.
@@ -154,7 +157,7 @@ class _Batch:
         took = rows[better]
         self.best_z[took], self.loss[took], self.mse[took] = self.z[better], loss[better], mse[better]
         self.steps[rows] += 1
-        gained = self.loss[rows] < self.mark[rows] * (1 - search.tolerance)
+        gained = self.loss[rows] < self.mark[rows] * (1 - search.tolerance) - LEAST_GAIN
         self.mark[rows] = torch.where(gained, self.loss[rows], self.mark[rows])
         self.waited[rows] = torch.where(gained, 0, self.waited[rows] + 1)
         gradient = gradient * self.free[rows]

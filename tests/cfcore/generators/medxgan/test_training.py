@@ -1,0 +1,90 @@
+"""Training medXGAN: z2 gets its meaning from C's logits, C stays as it is, and two calls go on where one stopped."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+from torch.nn import functional
+
+from cfcore.classifiers.base import Classifier
+from cfcore.classifiers.flat import SmallCNN
+from cfcore.generators.medxgan import MedXGAN
+from cfcore.generators.medxgan.measure import drawn_class, encoded
+from cfcore.generators.medxgan.training import COVERED, PAPER, MedXGANTask, MedXGANTraining
+from cfcore.training.batches import Batches
+from cfcore.training.loop import Schedule, train
+from cfcore.training.weights import freeze
+
+from .conftest import CONFIG
+
+RATE = 5e-3
+
+
+def pictures(n: int = 64) -> tuple[Tensor, Tensor]:
+    """Dark and bright images of 16 px with a ramp of random strength."""
+    drawn = torch.Generator().manual_seed(0)
+    labels = torch.arange(n) % 2
+    ramp = torch.linspace(-0.15, 0.15, 16) * torch.rand(n, 1, 1, 1, generator=drawn)
+    return ((0.35 + 0.3 * labels[:, None, None, None] + ramp).expand(n, 1, 16, 16) * 255).byte(), labels
+
+
+def trained(classifier: Classifier, settings: MedXGANTraining, folder: Path, *iterations: int) -> MedXGANTask:
+    for end in iterations:
+        torch.manual_seed(0)
+        generator = torch.Generator().manual_seed(0)
+        task = MedXGANTask(MedXGAN(CONFIG), classifier, settings, generator, iterations[-1])
+        batches = Batches(*pictures(), 16, generator, balanced=True)
+        train(task, batches, Schedule(end, checkpoint=end, log=10), folder, fabric=Fabric(accelerator="cpu"))
+    return task
+
+
+@pytest.mark.parametrize("recipe", [COVERED, PAPER], ids=["covered", "paper"])
+def test_samples_become_the_class_of_their_z2(recipe: MedXGANTraining, classifier: Classifier, tmp_path: Path) -> None:
+    task = trained(classifier, replace(recipe, rate=RATE, half_life=200, class_weight=20.0), tmp_path, 250)
+    found = drawn_class(task.average, classifier, 100, torch.Generator().manual_seed(1))
+    assert found["negative_accuracy"] > 0.9 and found["positive_accuracy"] > 0.9
+
+
+def test_the_encoder_covers_the_images(classifier: Classifier, tmp_path: Path) -> None:
+    task = trained(classifier, replace(COVERED, rate=RATE, half_life=200), tmp_path, 200)
+    images, _ = pictures()
+    assert encoded(task.average, classifier, images)["l1"] < 0.05
+    task.held_out_images = images
+    assert task.held_out() == pytest.approx(encoded(task.average, classifier, images)["l1"], abs=0.01)
+    picture = task.picture()
+    assert picture is not None and picture.shape == (5 * 16, 8 * 16)
+
+
+def test_two_calls_are_as_one(classifier: Classifier, tmp_path: Path) -> None:
+    one = trained(classifier, COVERED, tmp_path / "one", 12)
+    two = trained(classifier, COVERED, tmp_path / "two", 7, 12)
+    for a, b in zip(one.model.state_dict().values(), two.model.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_the_classifier_is_not_touched(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    classifier = SmallCNN(("dark", "bright"), 16, width=0.25)
+    freeze(classifier)
+    before = {name: tensor.clone() for name, tensor in classifier.state_dict().items()}
+    trained(classifier, COVERED, tmp_path, 3)
+    assert all(torch.equal(before[name], tensor) for name, tensor in classifier.state_dict().items())
+
+
+def test_cross_entropy_gets_logits(classifier: Classifier, tmp_path: Path) -> None:
+    """Softmax outputs given to a cross-entropy are squeezed once more: no loss below log(1 + 1/e) = 0.31 then."""
+    task = trained(classifier, replace(PAPER, rate=RATE, class_weight=20.0), tmp_path, 150)
+    z1, z2, stands_for = task._samples(torch.zeros(64, 1, 16, 16), 64)
+    logits = classifier.logits(task.average.decode(z1, z2))
+    losses = task.step((pictures(16)[0].float() / 255, torch.zeros(16).long()), 150, Fabric(accelerator="cpu"))
+    assert functional.cross_entropy(logits, stands_for) < 0.2 and losses["class"] < 0.25
+
+
+def test_pairs_that_do_not_fit_are_refused(classifier: Classifier) -> None:
+    with pytest.raises(ValueError, match=r"draws \(16, 16\) pixels, the classifier takes \(32, 32\)"):
+        MedXGANTask(MedXGAN(CONFIG), SmallCNN(("a", "b"), 32, width=0.1), PAPER, torch.Generator())
