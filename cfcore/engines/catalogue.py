@@ -72,8 +72,47 @@ METHODS: dict[str, Method] = {
             "cfcore.engines.medxgan.config:MedXGANConfig",
             "takes the pathology out of an image's anatomy, or draws one into it",
         ),
+        Method(
+            "gradcam",
+            "Grad-CAM ablation",
+            "Grad-CAM",
+            None,
+            "cfcore.engines.ablation.config:GradCamConfig",
+            "replaces the pixels under the classifier's last feature maps",
+        ),
+        Method(
+            "ig",
+            "Integrated Gradients ablation",
+            "IG",
+            None,
+            "cfcore.engines.ablation.config:IntegratedGradientsConfig",
+            "replaces the pixels that the classifier's gradients add up on",
+        ),
+        Method(
+            "lig",
+            "Latent Integrated Gradients ablation",
+            "LIG",
+            "medxgan",
+            "cfcore.engines.ablation.config:LIGConfig",
+            "replaces the pixels that gradients along medXGAN's traversal add up on",
+        ),
+        Method(
+            "medxgan difference",
+            "medXGAN difference ablation",
+            "medXGAN difference",
+            "medxgan",
+            "cfcore.engines.ablation.config:DifferenceConfig",
+            "replaces the pixels in which medXGAN's two realisations differ most",
+        ),
     )
 }
+
+
+def method_named(name: str) -> Method:
+    """The method called `name`. Raises ValueError that lists the known ones."""
+    if name not in METHODS:
+        raise ValueError(f"no method {name!r}; known are {', '.join(METHODS)}")
+    return METHODS[name]
 
 
 def title_of(engine: str | None) -> str:

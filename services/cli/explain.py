@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+import yaml
 
+from cfcore.engines.catalogue import Method, method_named
 from cfcore.rendering import DEFAULT_RENDERING, RENDERINGS
 
 from .models import Dataset, run_to_end, with_shipped
@@ -95,6 +97,48 @@ def attfind(
     _explain("AttFind", settings, dataset, classifier, generator, workspace, json)
 
 
+@plain_errors
+def explain(
+    method: Annotated[str, typer.Argument(help="A method by its key, like medxgan or gradcam.")],
+    dataset: Dataset,
+    classifier: Classifier,
+    target: Target,
+    generator: Annotated[
+        str | None, typer.Option(help="Name of the generator trained with it, for methods that need one.")
+    ] = None,
+    n: Count = 30,
+    split: str = "test",
+    fit_split: FitSplit = "val",
+    fit_n: FitCount = 32,
+    set: Annotated[list[str] | None, typer.Option(help="SETTING=VALUE of the method; may be given several times.")] = (
+        None
+    ),
+    rendering: Rendering = DEFAULT_RENDERING,
+    seed: int = 0,
+    workspace: WorkspaceOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Explain images with any method; without --set at its defaults."""
+    chosen = method_named(method)
+    settings = _settings(method, target, split, n, fit_split, fit_n, rendering, seed, _values(chosen, set or []))
+    _explain(chosen.title, settings, dataset, classifier, generator, workspace, json)
+
+
+def _values(method: Method, pairs: list[str]) -> dict[str, Any]:
+    """SETTING=VALUE read as YAML reads it: 8, 0.05, true. Raises ValueError for a pair without "="."""
+    found = {}
+    for pair in pairs:
+        key, sign, value = pair.partition("=")
+        if not sign:
+            raise ValueError(f"--set {pair}: write SETTING=VALUE; {method.title} has {_names(method)}")
+        found[key] = yaml.safe_load(value)
+    return found
+
+
+def _names(method: Method) -> str:
+    return ", ".join(setting.name for setting in method.settings())
+
+
 def _settings(
     engine: str,
     target: str,
@@ -122,13 +166,16 @@ def _explain(
     settings: dict[str, Any],
     dataset: str,
     classifier: str,
-    generator: str,
+    generator: str | None,
     folder: Path | None,
     as_json: bool,
 ) -> None:
     from services.datasets import dataset_named
     from services.models import model_named
 
+    kind = method_named(settings["engine"]).generator_kind or ""
+    if kind and generator is None:
+        raise ValueError(f"{method} needs a generator: name one with --generator")
     opened = with_shipped(folder)
     view = run_to_end(
         opened,
@@ -139,7 +186,7 @@ def _explain(
         as_json,
         dataset_id=dataset_named(opened, dataset).id,
         classifier_id=model_named(opened, classifier, "classifier").id,
-        generator_id=model_named(opened, generator, "stylex").id,
+        generator_id=None if generator is None else model_named(opened, generator, kind).id,
     )
     rows = [f"{d.name:>6}  {d.mean_change:+7.3f} logits  {d.explained:6.1%} flipped" for d in view.directions if d.kept]
     rows.append(f"explained {view.result['explained']:.1%} of {view.result['n']:.0f} images")

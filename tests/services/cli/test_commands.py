@@ -138,3 +138,29 @@ def test_the_phantom_is_measured_quickly(workspace: Workspace) -> None:
     stored = call("bench", "phantom", "--cached")
     assert stored["figures"]["pca128_l1"] >= 0.025  # type: ignore[index]
     assert isinstance(stored["stale"], bool)
+
+
+@pytest.mark.timeout(300)
+def test_phantom_to_realisations(workspace: Workspace) -> None:
+    call("phantom", "--name", "toy", "--pathology", "effusion", "--n", "80", "--size", "64", "--seed", "3")
+    call(
+        "train", "classifier", "--dataset", "toy", "--positive", "Effusion", "--name", "C", "--size", "32",
+        "--architecture", "small-cnn", "--width", "0.25", "--iterations", "150", "--batch", "16",
+    )  # fmt: skip
+    assert model_named(workspace, "C", "classifier").card["width"] == 0.25
+    drawn = call(
+        "train", "medxgan", "--dataset", "toy", "--classifier", "C", "--name", "G", "--iterations", "6", "--batch", "8"
+    )
+    assert {"negative_accuracy", "positive_accuracy", "l1", "agreement", "other_class"} <= set(drawn)
+    call("train", "medxgan", "--dataset", "toy", "--classifier", "C", "--name", "P", "--iterations", "2", "--batch",
+         "8", "--recipe", "paper")  # fmt: skip
+    card = model_named(workspace, "P", "medxgan").card
+    assert card["command"] == (
+        "cfreader train medxgan --dataset toy --name P --classifier C --iterations 2 --batch 8 --recipe paper --seed 0"
+    )
+    assert card["config"]["encoder"] is False and "l1" not in card["test"]
+    pair = ("--dataset", "toy", "--classifier", "C", "--target", "No Effusion", "--n", "2", "--fit-n", "2")
+    found = call("explain", "medxgan", *pair, "--generator", "G", "--set", "steps=20")
+    assert found["n"] == 2 and found["directions"][0]["name"] == "negative realisation"  # type: ignore[index]
+    text = refused("train", "medxgan", "--dataset", "toy", "--classifier", "C", "--recipe", "magic")
+    assert "no recipe 'magic'; there are covered, paper" in " ".join(text.split()).replace("No recipe", "no recipe")

@@ -64,3 +64,26 @@ def test_attfind_can_be_run_in_both_selections_and_both_searches(started: list[d
     assert started[0]["images"] == {"split": "test", "n": 9, "seed": 4}
     found = json.loads(done.stdout)
     assert found["run"] == 7 and found["directions"][0]["name"] == "v1 +" and found["suggested_degree"] == 3.5
+
+
+def test_any_method_can_be_run_by_its_key(started: list[dict[str, Any]]) -> None:
+    words = ["explain", "medxgan", *COMMON, "--set", "realisations=3", "--set", "rate=0.1", "--set", "warm=false"]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output
+    config = config_of(started[0])
+    assert (config.realisations, config.rate, config.warm) == (3, 0.1, False)
+    assert started[0]["name"] == "medXGAN, Yes"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["magic", *COMMON], "no method 'magic'; known are eigenfind"),
+        (["medxgan", *COMMON[:4], *COMMON[6:]], "needs a generator: name one with --generator"),
+        (["medxgan", *COMMON, "--set", "steps"], "write SETTING=VALUE; medXGAN has realisations"),
+    ],
+)
+def test_what_explain_cannot_do(started: list[dict[str, Any]], words: list[str], message: str) -> None:
+    done = CliRunner().invoke(app, ["explain", *words])
+    assert done.exit_code == 1 and message in " ".join(done.output.split()).replace("No method", "no method")
+    assert not started
