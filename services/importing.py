@@ -13,12 +13,13 @@ import secrets
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from cfcore.images.encode import encode_png
 from cfcore.images.errors import ImportRefused, Reason, UnreadableImage
@@ -31,7 +32,6 @@ from cfcore.wording import counted
 from db.events import record
 from db.models import Dataset, Image, SkippedRow
 from services.locks import claimed
-from services.uploads import empty_quarantine
 from services.workspace import Workspace
 
 _ATTEMPTS = 5
@@ -59,6 +59,13 @@ class ImportResult:
     problems: list[str] = field(default_factory=list)
 
 
+Written = Callable[[Session, ImportResult], None]
+
+
+def nothing_more(session: Session, result: ImportResult) -> None:
+    """Nothing else is written with an import."""
+
+
 class NothingImported(ImportRefused):
     """Not one file could be read; `skipped` as in `ImportResult`."""
 
@@ -81,6 +88,7 @@ def import_images(
     resplit: bool = False,
     only: str | Sequence[str] | None = None,
     actor: str = "system",
+    written: Written = nothing_more,
 ) -> ImportResult:
     """Imports a file, folder or table as a new data set; bad files are skipped and listed, the rest is imported.
 
@@ -89,6 +97,7 @@ def import_images(
         name: of the data set; not taken yet.
         progress: called with the share done and a message; what it raises ends the import and undoes it.
         actor: who imports, for the event log.
+        written: called in the transaction that writes the data set.
 
     Raises:
         ImportRefused: nothing there, a split shared by patients, a taken name, not one readable file (then
@@ -110,12 +119,13 @@ def import_images(
             raise NothingImported(named, Counter(reason for _, reason in skipped))
         problems = [*plan.problems, *_duplicates(rows)]
         meta = {"layout": plan.layout, "seed": seed, "resplit": resplit, "problems": problems}
-        dataset_id = _write(workspace, {"name": name, "kind": "imported", "meta": meta}, rows, skipped, actor)
+        waiting = sum(row["look"] == "waiting" for row in rows)
+        found = ImportResult(0, len(rows), named, waiting, problems)
+        dataset = {"name": name, "kind": "imported", "meta": meta}
+        result = _write(workspace, dataset, rows, skipped, actor, found, written)
     for item, reason in skipped:
-        log.warning("data set %d: row %d skipped: %s", dataset_id, item.row_number, reason.value)
-    progress(1.0, f"{counted(len(rows), 'image')} imported, {counted(len(skipped), 'file')} skipped")
-    waiting = sum(row["look"] == "waiting" for row in rows)
-    return ImportResult(dataset_id, len(rows), named, waiting, problems)
+        log.warning("data set %d: row %d skipped: %s", result.dataset_id, item.row_number, reason.value)
+    return result
 
 
 def import_phantom(
@@ -128,6 +138,7 @@ def import_phantom(
     couple: Mapping[str, tuple[float, float]] | None = None,
     progress: Progress = lambda share, message: None,
     actor: str = "system",
+    written: Written = nothing_more,
 ) -> ImportResult:
     """Makes `n` phantom radiographs of `size` px (8 bit) as a new data set, with the truth about each in its `meta`.
 
@@ -159,7 +170,7 @@ def import_phantom(
         "version": VERSION,
         "couple": {factor: list(pair) for factor, pair in (couple or {}).items()},
     }
-    return write_made(workspace, name, "phantom", made, pictures(), n, progress, actor)
+    return write_made(workspace, name, "phantom", made, pictures(), n, progress, actor, written)
 
 
 def write_made(
@@ -171,6 +182,7 @@ def write_made(
     n: int,
     progress: Progress,
     actor: str,
+    written: Written = nothing_more,
 ) -> ImportResult:
     """Stores `n` computed pictures as a new data set of a kind.
 
@@ -195,9 +207,8 @@ def write_made(
                     "sha256": pixel_hash(pixels),
                 }
             )
-        dataset_id = _write(workspace, {"name": name, "kind": kind, "meta": {kind: made}}, rows, [], actor)
-    progress(1.0, f"{counted(n, kind)} made")
-    return ImportResult(dataset_id, len(rows))
+        dataset = {"name": name, "kind": kind, "meta": {kind: made}}
+        return _write(workspace, dataset, rows, [], actor, ImportResult(0, len(rows)), written)
 
 
 def skipped_rows(workspace: Workspace, dataset_id: int) -> list[tuple[int, str]]:
@@ -207,9 +218,8 @@ def skipped_rows(workspace: Workspace, dataset_id: int) -> list[tuple[int, str]]
         return [(row.row_number, Reason(row.reason).text) for row in session.scalars(query)]
 
 
-def clean_up(workspace: Workspace) -> None:
-    """Removes what killed imports and uploads left behind; to be called at every start."""
-    empty_quarantine(workspace)
+def discard_cut_off(workspace: Workspace) -> None:
+    """Removes the files that killed imports stored; those of imports that go on stay."""
     for journal in _journals(workspace).glob("*.keys"):
         with claimed(journal) as free:
             if free:
@@ -256,9 +266,8 @@ def _technical(image: Radiograph) -> dict[str, Any]:
 
 
 def _tell(progress: Progress, i: int, n: int, what: str) -> None:
-    """Progress some 200 times an import: a page sends every one to the browser."""
-    if i % max(1, n // 200) == 0:
-        progress(i / n, f"{i} of {n} {what}")
+    """Progress before every file, so that a cancel waits for no more than one."""
+    progress(i / n, f"{i} of {n} {what}")
 
 
 def free_name(workspace: Workspace, name: str) -> str:
@@ -272,8 +281,17 @@ def free_name(workspace: Workspace, name: str) -> str:
     return name
 
 
-def _write(workspace: Workspace, dataset: Row, rows: list[Row], skipped: list[tuple[Item, Reason]], actor: str) -> int:
-    """All rows of an import in one transaction; once more if the event log grew in the same moment."""
+def _write(
+    workspace: Workspace,
+    dataset: Row,
+    rows: list[Row],
+    skipped: list[tuple[Item, Reason]],
+    actor: str,
+    result: ImportResult,
+    written: Written,
+) -> ImportResult:
+    """All rows of an import in one transaction; once more if the event log grew in the same moment. Gives back
+    `result` with the id of the data set."""
     for attempt in range(_ATTEMPTS):
         try:
             with workspace.session() as session:
@@ -287,7 +305,9 @@ def _write(workspace: Workspace, dataset: Row, rows: list[Row], skipped: list[tu
                 )
                 counts = {"images": len(rows), "skipped": len(skipped)}
                 record(session, actor, "data set added", f"data set {added.id}", **counts)
-            return added.id
+                done = replace(result, dataset_id=added.id)
+                written(session, done)
+            return done
         except sa.exc.IntegrityError:
             free_name(workspace, dataset["name"])
             if attempt == _ATTEMPTS - 1:

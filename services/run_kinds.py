@@ -20,11 +20,13 @@ class RunKind:
         title: what people see. job: "module:function" that does it, called with workspace, run and progress.
         start: "form": from the form of a new run; "call": by `services.runs.start_run` alone; "own": by a function of
             its own.
+        short: whether a person waits for it, minutes at most. Beside one long run one short one is done.
     """
 
     title: str
     job: str
     start: Literal["form", "call", "own"] = "own"
+    short: bool = False
 
     def function(self) -> Callable[..., Any]:
         """What does it, imported now."""
@@ -41,8 +43,9 @@ RUN_KINDS: dict[str, RunKind] = {
         for kind, entry in GENERATORS.items()
     },
     "measure": RunKind("Measure true factors on phantoms", "services.worker.measure:measure_run", "call"),
-    "report": RunKind("Write the report of a study", "services.report.job:report_run"),
-    "rehearse": RunKind("Rehearse a study with simulated readers", "services.rehearsal_job:rehearse_run"),
+    "report": RunKind("Write the report of a study", "services.report.job:report_run", short=True),
+    "rehearse": RunKind("Rehearse a study with simulated readers", "services.rehearsal_job:rehearse_run", short=True),
+    "import": RunKind("Import images", "services.import_job:import_run", short=True),
 }
 
 

@@ -1,7 +1,7 @@
 """Files that come through the browser: into a quarantine folder, and out of it again, whatever happens.
 
 The quarantine is the only place where names given by a hospital touch the disk; it is emptied after the import, and
-at the next start if the import was killed.
+at the next start if nothing waits for it any more.
 """
 
 from __future__ import annotations
@@ -41,40 +41,61 @@ class UploadRefused(ValueError):
 
 @dataclass
 class Quarantine:
-    """A folder for one upload; `received` and `unpacked` count bytes, `files` counts files."""
+    """A folder for one upload, in a `place` with room for notes beside it. `received` and `unpacked` count bytes,
+    `files` counts files. `handed_over`: whether the place stays when who opened it is through."""
 
     folder: Path
     received: int = 0
     unpacked: int = 0
     files: int = 0
+    handed_over: bool = False
+
+    @property
+    def place(self) -> Path:
+        return self.folder.parent
 
 
 @contextmanager
 def quarantine(workspace: Workspace) -> Iterator[Quarantine]:
-    """A fresh folder that only this user can read; gone at the end, whether the import went well or not."""
-    root = _root(workspace)
-    folder = root / secrets.token_hex(16)
-    lock = folder.with_suffix(".lock")
+    """A fresh folder that only this user can read; gone at the end, however that comes, unless it was handed over."""
+    place = _root(workspace) / secrets.token_hex(16)
+    lock = place.with_suffix(".lock")
     with claimed(lock):
-        folder.mkdir(mode=0o700)
+        upload = Quarantine(place / "files")
         try:
-            yield Quarantine(folder)
+            place.mkdir(mode=0o700)
+            upload.folder.mkdir(mode=0o700)
+            yield upload
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            if not upload.handed_over:
+                shutil.rmtree(place, ignore_errors=True)
             lock.unlink(missing_ok=True)
 
 
-def empty_quarantine(workspace: Workspace) -> int:
-    """Removes what killed uploads left behind, and returns how many; those of living processes stay."""
+def handed_over(workspace: Workspace, name: str) -> Quarantine:
+    """The quarantine that was handed over under the name of its `place`; it may be gone."""
+    return Quarantine(_root(workspace) / name / "files", handed_over=True)
+
+
+def nobody(name: str) -> bool:
+    """Nothing waits for a quarantine."""
+    return False
+
+
+def empty_quarantine(workspace: Workspace, awaited: Callable[[str], bool] = nobody) -> int:
+    """Removes what killed uploads left behind, and returns how many; those of living processes stay, and those whose
+    name is `awaited`."""
     removed = 0
     root = _root(workspace)
-    for folder in [path for path in root.iterdir() if path.suffix != ".lock"]:
-        lock = folder.with_suffix(".lock")
+    for place in [path for path in root.iterdir() if path.suffix != ".lock"]:
+        lock = place.with_suffix(".lock")
         with claimed(lock) as free:
-            if free:
-                shutil.rmtree(folder, ignore_errors=True)
-                lock.unlink(missing_ok=True)
+            # Asked only now: it may have been handed over since the folder was listed.
+            if free and not awaited(place.name):
+                shutil.rmtree(place, ignore_errors=True)
                 removed += 1
+            if free:
+                lock.unlink(missing_ok=True)
     for lock in root.glob("*.lock"):
         if not lock.with_suffix("").exists():
             with claimed(lock) as free:

@@ -1,19 +1,21 @@
-"""Bringing images in: by upload, by a path on the server, or as phantoms."""
+"""Bringing images in: by upload, by a path on the server, or as phantoms. The worker does it; the page looks on."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
+from cfcore.images.layouts import Layout
 from cfcore.wording import counted
 from pages.parts import layout
+from pages.parts.run_state import ACTIVE, controls
 from pages.parts.who import actor, workspace
-from services.importing import ImportResult, NothingImported, import_images, import_phantom
-from services.uploads import MAX_UPLOAD_BYTES, UploadRefused, quarantine, receive_upload
+from services.import_job import Request, latest_import, plain, start_import, start_phantoms, take_left_out
+from services.runs import RunView, run_view
+from services.uploads import MAX_UPLOAD_BYTES, quarantine, receive_upload
 
-LAYOUTS = {
+LAYOUTS: dict[Layout, str] = {
     "auto": "Find out",
     "folder": "Folders are classes",
     "csv": "A CSV table with labels and splits",
@@ -21,7 +23,9 @@ LAYOUTS = {
 }
 PATHOLOGIES = ("cardiomegaly", "effusion", "atelectasis")
 SHORTCUT = {"pacemaker": (0.60, 0.05), "age": (0.60, 0.05)}
-RESULT = "import-result"
+POLL_SECONDS = 1.0
+# The import that this browser has asked for, and the names of its files that were left out.
+FOLLOWED, NAMES = "import-followed", "import-left-out"
 # Skipped files that are listed at once, and at most.
 FEW, MOST = 5, 200
 
@@ -59,65 +63,80 @@ def import_panel() -> None:
             resplit = st.checkbox("Divide anew even if splits are given")
     ready = bool(name.strip()) and bool(uploads or path.strip())
     if st.button("Import", type="primary", disabled=not ready, help=None if ready else "Choose files and give a name"):
-        settings = {"layout": kind, "seed": int(seed), "patient_pattern": pattern or None, "resplit": resplit}
-        run_import(uploads, path, name, settings, outcome)
+        given = path.strip() if way != "This computer" else None
+        ask(uploads, name, Request(given, kind, int(seed), pattern or None, resplit), outcome)
     with outcome:
-        show_result()
+        import_outcome()
 
 
-def run_import(
-    uploads: list[Any],
-    path: str,
-    name: str,
-    settings: dict[str, Any],
-    outcome: st.delta_generator.DeltaGenerator,
-) -> None:
-    """Import and keep the result for `show_result`; what went wrong is told in `outcome`."""
-    st.session_state.pop(RESULT, None)
-    bar = outcome.progress(0.0, "Starting")
-
-    def progress(share: float, message: str) -> None:
-        bar.progress(min(1.0, share), message)
-
+def ask(uploads: list[Any], name: str, request: Request, outcome: st.delta_generator.DeltaGenerator) -> None:
+    """Receive the files and hand them to the worker; what cannot be taken is told in `outcome`."""
     try:
-        if uploads:
-            with quarantine(workspace()) as upload:
-                places = [receive_upload(file, file.name, upload) for file in uploads]
-                source = places[0] if len(places) == 1 else upload.folder
-                result = import_images(workspace(), source, name, progress=progress, actor=actor(), **settings)
-        else:
-            result = import_images(workspace(), Path(path.strip()), name, progress=progress, actor=actor(), **settings)
-    except NothingImported as error:
-        with outcome:
-            st.error(str(error))
-            skipped_table(error.skipped)
-    except (UploadRefused, ValueError, OSError) as error:
+        with quarantine(workspace()) as upload:
+            # No element is drawn in here: at the next one a click elsewhere would end this run of the page.
+            for file in uploads if request.path is None else []:
+                receive_upload(file, file.name, upload)
+            follow(start_import(workspace(), upload, name, request, actor=actor()))
+    except OSError as error:
         outcome.error(plain(error))
-    else:
-        st.session_state[RESULT] = (name.strip(), result)
-    bar.empty()
+    except ValueError as error:
+        outcome.error(str(error))
 
 
-def plain(error: Exception) -> str:
-    """Our own messages as they are; the operating system's without the path in it."""
-    if isinstance(error, OSError):
-        return f"The server cannot read this: {error.strerror or 'input/output error'}. Check path and access rights."
-    return str(error)
+def follow(run_id: int) -> None:
+    st.session_state[FOLLOWED] = run_id
+    st.session_state.pop(NAMES, None)
 
 
-def show_result() -> None:
-    """What the last import of this browser brought in. File names live in this session only."""
-    if RESULT not in st.session_state:
+def import_outcome() -> None:
+    """How far the newest import of this person is; what it brought in, to the browser that asked and to the one that
+    looks first after its end."""
+    run = latest_import(workspace(), actor())
+    if run is None:
         return
-    name, result = st.session_state[RESULT]
-    assert isinstance(result, ImportResult)
-    st.success(f"{counted(result.imported, 'image')} imported as “{name}”. See them under “Data sets”.")
-    if result.waiting:
-        st.info(f"Before anything uses {counted(result.waiting, 'image')}, you must look: see “Waiting for a look”.")
-    for problem in result.problems:
-        st.warning(problem)
-    if result.skipped:
-        skipped_table(result.skipped)
+    if run.state in ACTIVE:
+        st.fragment(following, run_every=POLL_SECONDS)(run.id)
+        return
+    if (names := take_left_out(workspace(), run)) is not None:
+        follow(run.id)
+        st.session_state[NAMES] = names
+    if st.session_state.get(FOLLOWED) == run.id:
+        show_result(run)
+
+
+def following(run_id: int) -> None:
+    """The progress of an import; the whole page once when it has ended."""
+    run = run_view(workspace(), run_id)
+    if run.state not in ACTIVE:
+        st.session_state[FOLLOWED] = run.id
+        st.rerun(scope="app")
+    st.progress(run.progress, f"{run.name}: {run.message[:1].lower()}{run.message[1:]}")
+    st.caption("In the background: you may leave this page.")
+    controls(run, "import")
+
+
+def show_result(run: RunView) -> None:
+    """What an import brought in. The names of files that were left out live in this session only."""
+    names: list[tuple[int, str, str]] = st.session_state.get(NAMES, [])
+    if run.state == "cancelled":
+        st.info(f"“{run.settings['name']}” was cancelled. Nothing of it was imported.")
+    elif run.state == "failed":
+        st.error(run.message)
+    else:
+        result = run.result
+        what = (
+            f"{counted(result['imported'], 'phantom')} made"
+            if "phantom" in run.settings
+            else (f"{counted(result['imported'], 'image')} imported")
+        )
+        st.success(f"{what} as “{run.settings['name']}”. See “Data sets”.")
+        if result["waiting"]:
+            wait = counted(result["waiting"], "image")
+            st.info(f"Before anything uses {wait}, you must look: see “Waiting for a look”.")
+        for problem in result["problems"]:
+            st.warning(problem)
+    if names:
+        skipped_table(names)
 
 
 def skipped_table(skipped: list[tuple[int, str, str]]) -> None:
@@ -131,6 +150,7 @@ def skipped_table(skipped: list[tuple[int, str, str]]) -> None:
 
 def phantom_panel() -> None:
     """Procedural radiographs: factors dialled, truth known."""
+    import_outcome()
     st.write(
         "Procedural chest radiographs that look like radiographs. Every factor is known, so it is known which finding "
         "a counterfactual really brought in. The same seed gives the same patients at every size."
@@ -146,26 +166,15 @@ def phantom_panel() -> None:
         asked = st.form_submit_button("Make phantoms", type="primary")
     if not asked:
         return
-    bar = st.progress(0.0, "Starting")
-
-    def progress(share: float, message: str) -> None:
-        bar.progress(min(1.0, share), message)
-
+    couple = SHORTCUT if shortcut else None
     try:
-        result = import_phantom(
-            workspace(),
-            name,
-            int(n),
-            int(size),
-            int(seed),
-            pathology,
-            SHORTCUT if shortcut else None,
-            progress,
-            actor=actor(),
-        )
+        follow(
+            start_phantoms(
+                workspace(), name, n=int(n), size=int(size), seed=int(seed), pathology=pathology, couple=couple,
+                actor=actor(),
+            )
+        )  # fmt: skip
     except ValueError as error:
-        bar.empty()
         st.error(str(error))
         return
-    bar.empty()
-    st.success(f"{counted(result.imported, 'phantom')} made as “{name.strip()}”. See “Data sets”.")
+    st.rerun()

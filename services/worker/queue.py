@@ -9,13 +9,13 @@ from sqlalchemy.orm import Session
 
 from db.events import record
 from db.models import Run, now
+from services.run_kinds import RUN_KINDS
 from services.worker import lease
 from services.workspace import Workspace
 
 Lane = Literal["long", "short"]
 
-# What a person waits for, minutes at most; all other kinds are long. Beside one long run one short one is done.
-SHORT = ("import", "rehearse", "report")
+SHORT = tuple(kind for kind, entry in RUN_KINDS.items() if entry.short)
 MOST_ATTEMPTS = 3
 ACTOR = "worker"
 GAVE_UP = (

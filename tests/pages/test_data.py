@@ -9,7 +9,7 @@ from PIL import Image as Pillow
 from db.models import Image
 from services.datasets import list_datasets
 from services.workspace import Workspace
-from tests.pages.shift_app import app, text_of
+from tests.pages.shift_app import app, text_of, work
 from tests.services.toy_study import finished_run
 
 
@@ -39,6 +39,10 @@ def test_a_folder_on_the_server_is_imported_and_a_bad_file_named_here_only(
     page.text_input[1].set_value("Small set").run()
     press(page, "Import")
     assert not page.exception
+    assert "you may leave this page" in text_of(page) and list_datasets(workspace) == []
+    work(workspace)
+    page.run()
+    assert not page.exception
     said = text_of(page)
     assert "4 images imported as “Small set”" in said
     assert "Jane-Doe.png" in said and "0 bytes" in said
@@ -47,6 +51,23 @@ def test_a_folder_on_the_server_is_imported_and_a_bad_file_named_here_only(
     assert not page.exception
     assert "NORMAL" in text_of(page) and "Jane-Doe" not in text_of(page)
     assert "1 file left out of the import" in [expander.label for expander in page.expander]
+
+
+def test_an_import_is_cancelled_on_the_page_and_leaves_nothing(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    Pillow.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / "a.png")
+    page = app(monkeypatch, "data")
+    page.radio[0].set_value("A path on the server").run()
+    page.text_input[0].set_value(str(tmp_path / "a.png"))
+    page.text_input[1].set_value("Set").run()
+    press(page, "Import")
+    press(page, "Import")
+    assert "An import of 'Set' is under way already" in text_of(page)
+    press(page, "Cancel")
+    assert not page.exception
+    assert "“Set” was cancelled. Nothing of it was imported." in text_of(page)
+    assert list((workspace.folder / "quarantine").iterdir()) == [] and list_datasets(workspace) == []
 
 
 def test_a_wrong_path_gives_a_sentence(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,5 +108,7 @@ def test_phantoms_are_made_by_the_form(workspace: Workspace, monkeypatch: pytest
     page.text_input[0].set_value("Ten phantoms")
     press(page, "Make phantoms")
     assert not page.exception
+    work(workspace)
+    page.run()
     assert "10 phantoms made as “Ten phantoms”" in text_of(page)
     assert list_datasets(workspace)[0].kind == "phantom"

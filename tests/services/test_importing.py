@@ -25,7 +25,8 @@ from cfcore.images.errors import ImportRefused, Reason
 from cfcore.images.phantom import Factors, Patient, render
 from db.events import record
 from db.models import Dataset, Event, Image, SkippedRow
-from services.importing import NothingImported, clean_up, import_images, import_phantom, pixel_hash, skipped_rows
+from services.import_job import clean_up
+from services.importing import NothingImported, import_images, import_phantom, pixel_hash, skipped_rows
 from services.looks import approve_image, images_waiting, reject_image
 from services.uploads import quarantine, receive_upload
 from services.workspace import Workspace
