@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import gzip
+import json
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import sqlalchemy as sa
+from typer.testing import CliRunner
 
 from cfcore.images.brain import NotNifti, draw, procedural_template
 from cfcore.images.errors import ImportRefused
 from db.models import Dataset, Image
 from services.brain import find_templates, import_brains, lesion_free, lesion_masks
+from services.cli.main import app
 from services.images import read_pixels
 from services.importing import import_phantom
 from services.workspace import Workspace
@@ -96,3 +99,14 @@ def test_templates_come_from_the_data_folder_then_nilearn_then_formulas(
     (tmp_path / "data" / "brain_t1" / "own.nii").write_bytes(b"y")
     with pytest.raises(NotNifti, match=r"brain_t1/own.nii"):
         find_templates()
+
+
+def test_the_command_makes_a_set_and_names_what_is_wrong(workspace: Workspace) -> None:
+    told = ["brain", "--name", "b", "--n", "2", "--size", "32", "--seed", "1"]
+    result = CliRunner().invoke(app, [*told, "--template", "procedural", "--json"])
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["imported"] == 2
+    result = CliRunner().invoke(app, ["brain", "--name", "c", "--n", "2", "--template", "/none/t1.nii"])
+    assert result.exit_code == 1 and "no template at /none/t1.nii" in result.output
+    with workspace.session() as session:
+        assert session.scalars(sa.select(Dataset.name)).all() == ["b"]
