@@ -1,4 +1,5 @@
-"""What Explore draws: an image, its pictures along a direction, effects, least changes, a gallery, exports. Read only.
+"""What Explore draws: an image, its pictures along a direction, heat maps, effects, least changes, a gallery, exports.
+Read only.
 
 All are GET and take `run`, `image` and `rendering`; `moves` is JSON, {"v3 +": 4.5, ...}, a method without named
 directions calls its one "". Researchers only: `routes.guard` sees to it.
@@ -10,7 +11,7 @@ import json
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from anyio import to_thread
@@ -19,7 +20,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
 from cfcore.rendering import Rendering
-from services import animation, mixing, move_gallery, paths
+from services import animation, mixing, move_gallery, overlay, paths
 from services.explore import NothingToExplore
 from services.paths import Moves, Scene
 
@@ -80,6 +81,13 @@ async def _answer(request: Request, work: Callable[[_Asked], Response]) -> Respo
         return JSONResponse({"error": str(error)}, 400, _NO_STORE)
 
 
+def _head(told: dict[str, Any]) -> bytes:
+    """A length and JSON of that length, so that float32 values may follow where a browser can read them in place."""
+    text = json.dumps(told).encode()
+    text += b" " * (-len(text) % 4)
+    return struct.pack("<I", len(text)) + text
+
+
 def _stream(parts: Iterator[bytes], media: str) -> Response:
     """The first part is computed here, so that what is wrong with the question is said with a status."""
     first = next(parts, b"")
@@ -111,9 +119,7 @@ async def show_scene(request: Request) -> Response:
             "p_source": scene.p_source,
             "p_reconstruction": scene.p_reconstruction,
         }
-        text = json.dumps(head).encode()
-        text += b" " * (-len(text) % 4)
-        body = [struct.pack("<I", len(text)), text, *(a.astype("<f4").tobytes() for a in arrays.values())]
+        body = [_head(head), *(a.astype("<f4").tobytes() for a in arrays.values())]
         return Response(b"".join(body), media_type="application/octet-stream", headers=_NO_STORE)
 
     return await _answer(request, work)
@@ -128,6 +134,20 @@ async def show_path(request: Request) -> Response:
         if asked.query.get("only"):
             wanted = wanted[:1]
         return _stream(paths.records(scene, wanted), "application/octet-stream")
+
+    return await _answer(request, work)
+
+
+async def show_map(request: Request) -> Response:
+    """GET /views/map: the heat map `map` as a length (uint32), so many bytes of JSON {"h", "w", "signed"} (a multiple
+    of 4), then h w float32 values over the image padded to a square."""
+
+    def work(asked: _Asked) -> Response:
+        found = overlay.heat_map(asked.workspace, asked.whole("run"), asked.whole("image"), asked.query.get("map", ""))
+        h, w = found.values.shape
+        head = _head({"h": h, "w": w, "signed": found.signed})
+        content = head + found.values.astype("<f4").tobytes()
+        return Response(content, media_type="application/octet-stream", headers=_NO_STORE)
 
     return await _answer(request, work)
 
@@ -183,6 +203,7 @@ async def export(request: Request) -> Response:
 views_routes: list[BaseRoute] = [
     Route("/views/scene", show_scene, methods=["GET"]),
     Route("/views/path", show_path, methods=["GET"]),
+    Route("/views/map", show_map, methods=["GET"]),
     Route("/views/effects", show_effects, methods=["GET"]),
     Route("/views/least", show_least, methods=["GET"]),
     Route("/views/gallery", show_gallery, methods=["GET"]),

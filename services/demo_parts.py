@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
+from cfcore.engines.catalogue import METHODS
 from cfcore.study.protocol import FINDING_LISTS, Protocol
 from cfcore.study.schedule import Trial as PlannedTrial
 from cfcore.study.simulated import SimulatedReader, simulate_study
@@ -33,6 +34,7 @@ Progress = Callable[[float, str], None]
 
 ACTOR = "demo"
 PATHOLOGY = "cardiomegaly"
+ENGINE = "eigenfind"
 DATASET, RUN = "Phantom cardiomegaly, 512 px", "EigenFind, cardiomegaly phantom"
 FINISHED, WAITING = "Cardiomegaly, three eigenvectors, simulated readers", "Cardiomegaly, open for the demo reader"
 # Far from the seeds that the shipped weights were trained on.
@@ -69,7 +71,7 @@ def shipped_pair(workspace: Workspace) -> tuple[ModelView, ModelView]:
     for generator in models.values():
         classifier = models.get(generator.classifier_id or 0)
         name = classifier.name.casefold() if classifier else ""
-        if classifier and generator.kind != "classifier" and "phantom" in name and PATHOLOGY in name:
+        if classifier and generator.kind == METHODS[ENGINE].generator_kind and "phantom" in name and PATHOLOGY in name:
             return classifier, generator
     raise DemoRefused(
         "No phantom classifier with its generator is shipped under weights/: get the whole repository, or train them "
@@ -105,7 +107,7 @@ def _run(workspace: Workspace, dataset_id: int, classifier: ModelView, generator
         images = session.scalar(sa.select(sa.func.count()).where(Image.dataset_id == dataset_id, Image.split == "val"))
     names = classifier.card["class_names"]
     settings = {
-        "engine": "eigenfind",
+        "engine": ENGINE,
         "target": names[-1],
         "images": {"split": "test", "n": 16, "seed": 1},
         "fit_split": "val",

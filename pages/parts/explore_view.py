@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
@@ -15,6 +16,7 @@ from pages.parts.who import actor, workspace
 from services.animation import mp4_available
 from services.explore import OpenEngine
 from services.notebook import EntryRefused, keep
+from services.overlay import maps_of
 from services.paths import Moves, moves_of, scene, still
 from services.pictures import triptych_png
 
@@ -66,7 +68,7 @@ def _number(value: Any, default: float) -> float:
 
 def viewer_data(choice: Choice, opened: OpenEngine) -> dict[str, Any]:
     """What the viewer needs beside its pixels. `directions`: name, change (mean, of the logit), kept, about, truth
-    (in words, where it is measured)."""
+    (in words, where it is measured); `maps`: see `services.overlay.MapChoice`."""
     low, high = opened.engine.degree_range
     listed = choice.listed[:GALLERY] or (choice.image_id,)
     known = truths(choice.run_id)
@@ -88,6 +90,7 @@ def viewer_data(choice: Choice, opened: OpenEngine) -> dict[str, Any]:
             for d in opened.directions
         ],
         "images": list(listed),
+        "maps": [dataclasses.asdict(choice) for choice in maps_of(opened)],
         "start": start_of(opened),
         "mp4": mp4_available(),
     }

@@ -15,7 +15,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from components.explorer.component import FOLDER
 from db.models import Counterfactual
-from services.explore import explore
+from services.explore import explore, open_engine
 from services.pictures import gray8
 from services.workspace import Workspace, open_workspace
 from tests.browser import journey
@@ -44,6 +44,12 @@ PIXELS = """canvas => {
   return { w: canvas.width, h: canvas.height, gray: Array.from({ length: data.length / 4 }, (_, i) => data[4 * i]) };
 }"""
 
+SHOWN = """canvas => {
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  const shown = Array.from({ length: data.length / 4 }, (_, i) => data[4 * i + 3] === 255).filter(Boolean).length;
+  return { w: canvas.width, h: canvas.height, share: (4 * shown) / data.length };
+}"""
+
 
 @pytest.fixture
 def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Server, Workspace, int]]:
@@ -69,6 +75,31 @@ def drawn(page: Page) -> None:
     """Wait until every degree of the slider is drawn."""
     expect(page.locator(".explorer")).to_have_attribute("data-complete", "true", timeout=SLOW)
     expect(page.locator(".explorer")).not_to_have_class(re.compile("waiting|busy"), timeout=SLOW)
+
+
+def check_heat_map(page: Page, target: str) -> None:
+    """Colours over the original from the keyboard: as many pixels as asked for, and not one of the original changes."""
+    original, layer = page.get_by_role("img", name="Original"), page.get_by_role("img", name="Heat map")
+    before = original.evaluate(PIXELS)
+    expect(layer).to_be_hidden()
+    page.get_by_role("checkbox", name="Heat map").press("Space")
+    expect(layer).to_be_visible()
+    expect(page.get_by_role("img", name=re.compile("blue darker .*, orange .* brighter"))).to_be_visible()
+    page.get_by_label("Map", exact=True).select_option("Integrated gradients")
+    expect(page.get_by_role("img", name=re.compile(f"for {target} .* against {target}"))).to_be_visible(timeout=SLOW)
+    expect(page.get_by_text("20 % of the pixels")).to_be_visible()
+    shown = layer.evaluate(SHOWN)
+    assert abs(shown["share"] - 0.2) < 0.01 and (shown["w"], shown["h"]) == (before["w"], before["h"])
+    part, opacity = page.get_by_role("slider", name="Pixels shown, %"), page.get_by_role("slider", name="Opacity, %")
+    part.press("ArrowRight")
+    expect(page.get_by_text("21 % of the pixels")).to_be_visible()
+    opacity.press("Home")
+    expect(layer).to_have_css("opacity", "0")
+    page.get_by_label("Map", exact=True).select_option("Grad-CAM")
+    expect(page.get_by_text("take Integrated Gradients (ig) instead")).to_be_visible(timeout=SLOW)
+    expect(layer).to_be_hidden()
+    page.get_by_role("checkbox", name="Heat map").press("Space")
+    assert original.evaluate(PIXELS) == before
 
 
 @pytest.mark.alone
@@ -101,6 +132,7 @@ def test_the_slider_answers_at_once_and_shows_what_was_judged(
     settled(page)
     expect(page).to_have_url(re.compile(r"degree=14\.5(&|$)"))
 
+    check_heat_map(page, open_engine(workspace, run_id).target_name)
     times = (
         page.locator(".explorer")
         .evaluate_handle("viewer => viewer")
@@ -148,6 +180,28 @@ def test_a_cell_of_the_gallery_outlives_new_pictures(context: BrowserContext) ->
         source,
     )
     assert found == {"seen": [True, True, True, "a2-0.8", True, 2, True], "opened": [2, 3]}
+
+
+def test_a_heat_map_lies_where_the_image_is_and_shows_the_share_asked_for(context: BrowserContext) -> None:
+    """The middle of the square for an image that is wider than high; shares of values with and without ties."""
+    source = "".join((FOLDER / "js" / name).read_text(encoding="utf-8") for name in ("frames.js", "overlay.js"))
+    found = context.new_page().evaluate(
+        """(source) => {
+            const { stretched, reachedBy } = new Function(`${source}; return { stretched, reachedBy };`)();
+            const square = Float32Array.from({ length: 16 }, (_, i) => Math.floor(i / 4));
+            const ramp = Float32Array.from({ length: 1000 }, (_, i) => (i % 2 ? -1 : 1) * i);
+            const reached = (values, share) => values.filter((v) => Math.abs(v) >= reachedBy(values, share)).length;
+            const few = Float32Array.from({ length: 1000 }, (_, i) => (i < 50 ? 1e-4 * (i + 1) : 0));
+            return { rows: Array.from(stretched({ h: 4, w: 4, values: square }, 2, 4)),
+                     same: Array.from(stretched({ h: 4, w: 4, values: square }, 4, 4)),
+                     columns: stretched({ h: 4, w: 4, values: square }, 8, 4).length,
+                     shares: [0.01, 0.2, 0.5, 1].map((share) => reached(ramp, share)),
+                     few: [0.01, 0.05].map((share) => reached(few, share)), zero: reachedBy(few, 0.5) };
+        }""",
+        source,
+    )
+    assert found["rows"] == [1] * 4 + [2] * 4 and found["same"] == [float(i // 4) for i in range(16)]
+    assert (found["columns"], found["shares"], found["few"], found["zero"]) == (32, [10, 200, 500, 1000], [10, 50], 0)
 
 
 def check_tools(page: Page, server: Server) -> None:

@@ -45,6 +45,7 @@ def test_the_address_chooses_and_the_view_is_kept(
     assert (told["rendering"], told["target"], told["low"], told["high"]) == ("plain", "Bright", -20.0, 20.0)
     assert [(d["name"], d["kept"]) for d in told["directions"]] == [("up", True), ("down", False)]
     assert told["directions"][0]["about"].startswith("Alone it flips 100 %")
+    assert [one["title"] for one in told["maps"]] == ["Grad-CAM", "Integrated gradients"]
     next(box for box in page.selectbox if box.label == "Rendering").set_value("detail transfer").run()
     assert told["rendering"] == "detail transfer" and page.query_params["rendering"] == "detail transfer"
     next(area for area in page.text_area if area.label == "Note (Markdown)").set_value("nothing yet")

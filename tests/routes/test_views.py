@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
+from services.overlay import heat_map
 from services.paths import scene
 from services.workspace import Workspace
 from tests.routes.test_guard import as_account, client
@@ -18,7 +19,7 @@ from tests.services.test_runs import explained
 
 __all__ = ["client"]
 
-NAMES = ("scene", "path", "effects", "least", "gallery", "export")
+NAMES = ("scene", "path", "map", "effects", "least", "gallery", "export")
 
 
 @pytest.fixture
@@ -52,6 +53,11 @@ def test_what_is_sent_is_what_the_server_has(client: TestClient, workspace: Work
     assert struct.unpack_from("<f", path.content)[0] == 3.0
     one = client.get("/views/path", params={**asked, "direction": "up", "at": "3.3", "only": "1"})
     assert len(one.content) == 12 + 4 * 64
+    heat = client.get("/views/map", params={**asked, "map": "ig"}).content
+    (length,) = struct.unpack_from("<I", heat)
+    assert json.loads(heat[4 : 4 + length]) == {"h": 8, "w": 8, "signed": True} and length % 4 == 0
+    known = heat_map(workspace, int(asked["run"]), int(asked["image"]), "ig")
+    assert np.array_equal(np.frombuffer(heat[4 + length :], "<f4").reshape(8, 8), known.values)
     moves = json.dumps({"up": 9, "down": 2})
     effects = client.get("/views/effects", params={**asked, "moves": moves}).json()
     assert set(effects["alone"]) == set(effects["without"]) == {"up", "down"}
@@ -70,6 +76,7 @@ def test_what_is_sent_is_what_the_server_has(client: TestClient, workspace: Work
         ("scene", {"image": "99"}, "not in the data set any more"),
         ("scene", {"run": "x"}, "run must be a number, not 'x'"),
         ("scene", {"rendering": "oil"}, "no rendering 'oil'"),
+        ("map", {"map": "moon"}, "no map 'moon' of this run; there are gradcam, ig"),
         ("path", {"at": "nan"}, "at must be finite"),
         ("path", {"direction": "sideways", "at": "3"}, "no direction 'sideways'"),
         ("effects", {"moves": "[1"}, "moves must be JSON"),

@@ -49,6 +49,14 @@ async function fetchScene(query, signal) {
   return scene;
 }
 
+/** A heat map over the padded square: {h, w, values, signed}. */
+async function fetchMap(query, signal) {
+  const buffer = await (await ask("map", query, signal)).arrayBuffer();
+  const length = new DataView(buffer).getUint32(0, true);
+  const head = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
+  return { ...head, values: new Float32Array(buffer, 4 + length, head.h * head.w) };
+}
+
 /** Every frame of a path as it arrives: {degree, probability, flipped, change}. */
 async function* fetchFrames(scene, query, signal) {
   const reader = (await ask("path", query, signal)).body.getReader();

@@ -29,10 +29,13 @@ function makeViewer() {
   const full = el("button", { type: "button", className: "quiet", title: "Pictures on the whole screen (f)" }, "Full screen");
   const modes = ["one", "gallery"].map((mode) => el("button", { type: "button", onclick: () => show(mode) }, mode === "one" ? "One image" : "Gallery"));
   const exports = el("details", { className: "export" }, el("summary", {}, "Export"), el("div", {}));
-  const desk = makeDesk(app), gallery = makeGallery(app);
+  const desk = makeDesk(app), gallery = makeGallery(app), overlay = makeOverlay(app);
+  const stack = el("div", { className: "stack" });
+  panels.original.canvas.replaceWith(stack);
+  stack.append(panels.original.canvas, overlay.canvas);
   const main = el("div", { className: "main" },
-    el("div", { className: "bar" }, el("div", { className: "modes", role: "group", "aria-label": "View" }, ...modes), el("span", { className: "gap" }), tick, full, exports),
-    error, pictures, gallery.node,
+    el("div", { className: "bar" }, el("div", { className: "modes", role: "group", "aria-label": "View" }, ...modes), el("span", { className: "gap" }), overlay.tick, tick, full, exports),
+    error, pictures, overlay.node, gallery.node,
     el("div", { className: "steer" }, el("span", { className: "label" }, "Degree", range), slider, output, play, least),
     said, curve);
   const root = el("div", { className: "explorer" }, main, desk.node);
@@ -75,6 +78,8 @@ function makeViewer() {
       const found = await fetchScene(query(), opening.signal);
       if (key !== sceneKey) return;
       scene = found;
+      scene.of = { run: app.data.run, image: app.data.image };
+      overlay.offer(app.data.maps);
       scene.choices = [...scene.degrees];
       error.hidden = true;
       const [low, high] = [scene.degrees[0], scene.degrees.at(-1)];
@@ -158,6 +163,7 @@ function makeViewer() {
       const limit = limitOf(change);
       paintGray(panels.after.canvas, h, w, shown);
       paintChange(panels.change.canvas, h, w, change, limit);
+      overlay.show({ h, w, values: change, ...scene.of });
       panels.change.share.innerHTML = `<i class="blue">darker −${limit.toFixed(2)}</i> <i class="red">brighter +${limit.toFixed(2)}</i>`;
     }
     if (frame) {

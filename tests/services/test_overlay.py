@@ -1,0 +1,88 @@
+"""Heat maps on Explore: the right ones are offered, they are what the method computes, and what cannot be is said."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from services import overlay
+from services.explore import NothingToExplore, open_engine
+from services.overlay import heat_map, maps_of
+from services.workspace import Workspace
+from tests.services import shift_engine
+from tests.services.test_explore import an_image
+from tests.services.test_runs import explained
+
+
+@pytest.fixture
+def run(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
+    """A run of the test method and one of its images."""
+    shift_engine.known(monkeypatch)
+    overlay._heat_map.cache_clear()
+    run_id = explained(workspace, shift_engine.scene(workspace, images=2))
+    return run_id, an_image(workspace, run_id).id
+
+
+def middle(self: shift_engine.Shift, codes: Tensor, images: Tensor, target: int) -> Tensor:
+    """A map of its own: one pixel in the middle, against the target."""
+    values = torch.zeros_like(images)
+    values[:, :, 3, 3] = -images[:, :, 3, 3] - target
+    return values
+
+
+def test_a_method_without_a_map_of_its_own_offers_the_classifiers(workspace: Workspace, run: tuple[int, int]) -> None:
+    opened = open_engine(workspace, run[0])
+    assert [choice.key for choice in maps_of(opened)] == ["gradcam", "ig"]
+    assert all(not choice.about.endswith(".") for choice in maps_of(opened))
+
+
+def test_a_map_of_the_methods_own_stands_first(
+    workspace: Workspace, run: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shift_engine.Shift, "attribution", middle)
+    monkeypatch.setattr(shift_engine.Shift, "signed_attribution", True)
+    own = maps_of(open_engine(workspace, run[0]))[0]
+    assert (own.key, own.title, own.signed) == ("own", "Brightness shift", True)
+    found = heat_map(workspace, *run, "own")
+    assert found.signed and found.values.shape == (8, 8) and found.values.dtype == np.float32
+    assert found.values[3, 3] < -1 and np.count_nonzero(found.values) == 1
+    assert heat_map(workspace, *run, "own") is found
+
+
+def test_a_method_is_not_offered_twice(
+    workspace: Workspace, run: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run of integrated gradients has that map as its own."""
+    monkeypatch.setattr(shift_engine.Shift, "attribution", middle)
+    monkeypatch.setattr(shift_engine.Shift, "name", "ig")
+    assert [choice.key for choice in maps_of(open_engine(workspace, run[0]))] == ["own", "gradcam"]
+
+
+def test_the_classifiers_map_speaks_against_the_target(workspace: Workspace, run: tuple[int, int]) -> None:
+    """The test classifier adds up pixels: each speaks for "Bright" by 20 / 64 of its value, from black."""
+    found = heat_map(workspace, *run, "ig")
+    known = open_engine(workspace, run[0])
+    from cfcore.classifiers.base import resize
+    from services.explore import source_of
+
+    small = resize(source_of(workspace, run[1])[0], known.classifier.size)[0, 0].numpy()
+    np.testing.assert_allclose(found.values, -20 / 64 * small, atol=1e-5)
+    assert found.signed
+
+
+def test_what_cannot_be_is_said(workspace: Workspace, run: tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match=r"take Integrated Gradients \(ig\) instead"):
+        heat_map(workspace, *run, "gradcam")
+    with pytest.raises(ValueError, match="no map 'own' of this run; there are gradcam, ig"):
+        heat_map(workspace, *run, "own")
+    with pytest.raises(NothingToExplore, match="not in the data set"):
+        heat_map(workspace, run[0], 99, "ig")
+
+
+def test_maps_are_computed_apart_from_what_is_drawn(workspace: Workspace, run: tuple[int, int]) -> None:
+    """Grad-CAM listens to a layer while the slider's pictures go through the classifier."""
+    opened = open_engine(workspace, run[0])
+    apart = overlay._apart(workspace, run[0], 0.0)
+    assert apart is not opened.engine and apart.classifier is not opened.classifier
