@@ -31,8 +31,11 @@ def further_arms(view: StudyView, run: RunView) -> tuple[Arm, ...]:
     """The arms with settings of their own that stay, and a folded form that crosses directions, degrees and renderings
     into new ones."""
     own = [arm for arm in view.protocol.arms if not is_simple(arm)]
+    # A fold whose label changes is a new one to the browser, closed unless it is said otherwise.
     with st.expander(
-        f"More arms: other degrees, renderings, runs{f' ({len(own)})' if own else ''}", icon=":material/grid_view:"
+        f"More arms: other degrees, renderings, runs{f' ({len(own)})' if own else ''}",
+        expanded=st.session_state.get(_adding(view), False),
+        icon=":material/grid_view:",
     ):
         kept = st.multiselect(
             "Further arms",
@@ -45,6 +48,11 @@ def further_arms(view: StudyView, run: RunView) -> tuple[Arm, ...]:
         st.caption("Every combination of what you choose below becomes an arm, e.g. 2 directions × 3 degrees = 6 arms.")
         _builder(view, run)
     return tuple(arm for arm in own if arm.key in kept)
+
+
+def _adding(view: StudyView) -> str:
+    """The key under which the session keeps that arms were added in the fold."""
+    return f"adding-arms-{view.id}"
 
 
 def _builder(view: StudyView, own: RunView) -> None:
@@ -99,5 +107,6 @@ def _builder(view: StudyView, own: RunView) -> None:
     except (StudyRefused, ValueError) as error:
         st.error(str(error))
         return
+    st.session_state[_adding(view)] = True
     st.toast(f"{counted(len(added), 'arm')} added.", icon=":material/check:")
     st.rerun()

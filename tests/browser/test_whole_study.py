@@ -97,7 +97,7 @@ def add_choice(page: Page, label: str, option: str) -> None:
 
 
 def add_arms(page: Page, run: str, degrees: str, n: int) -> None:
-    """From another run, under "More arms"; the fold says afterwards that there are `n`."""
+    """From another run, under "More arms"; the fold says afterwards that there are `n`, and stays open."""
     page.get_by_text("More arms: other degrees").click()
     choose(page, "Run", run)
     add_choice(page, "Directions", "up")
@@ -105,6 +105,7 @@ def add_arms(page: Page, run: str, degrees: str, n: int) -> None:
     press(page, "Add these arms")
     expect(page.get_by_text(f"More arms: other degrees, renderings, runs ({n})")).to_be_visible(timeout=SLOW)
     settled(page)
+    expect(page.get_by_role("button", name="Add these arms")).to_be_visible()
 
 
 def design(page: Page) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Expander
 
 from cfcore.study.design.choices import Control, Design, Gate, Training
 from services import pairs as pairs_service
@@ -33,6 +34,10 @@ def step(page: AppTest, name: str) -> AppTest:
     return page
 
 
+def fold(page: AppTest, label: str) -> Expander:
+    return next(found for found in page.expander if found.label == label)
+
+
 def test_directions_are_crossed_with_degrees_and_controls_are_made(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch, draft: int
 ) -> None:
@@ -42,8 +47,10 @@ def test_directions_are_crossed_with_degrees_and_controls_are_made(
     field(page.button, "Add these arms").click().run()
     assert "are not degrees" in text_of(page)
     field(page.text_input, "Degrees, parted by commas").set_value("5, 12").run()
+    assert not fold(page, "More arms: other degrees, renderings, runs").proto.expanded
     field(page.button, "Add these arms").click().run()
     assert not page.exception
+    assert fold(page, "More arms: other degrees, renderings, runs (4)").proto.expanded, "ready for the next arms"
     arms = [arm.key for arm in study_view(workspace, draft).protocol.arms]
     assert arms == ["v1+", "v2+", "v7-", "v1+@5", "v1+@12", "v9+@5", "v9+@12"]
     field(page.multiselect, "Further arms").set_value(["v1+@5"])
