@@ -15,7 +15,7 @@ from .subject import FIELD_OF_VIEW, LESION, TEXTURE, Array, Subject, smooth_fiel
 RADII = (7.0, 20.0)  # mm, of a disc of the same area; drawn evenly over the logarithm
 BRIGHT_SHARE = 0.7
 FLUID, SOLID = 0.22, 0.45  # brightness below which tissue counts as fluid, above which as solid
-_PLACES = 64  # pixels a side of the grid on which a place is chosen
+PLACES = 64  # pixels a side of the grid on which a place is chosen, at every size of the picture
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def draw_lesion(subject: Subject, places: Array) -> Lesion:
     r = stream(subject.seed, LESION)
     dice, normal = r.random(8), np.clip(r.standard_normal(16), -2.3, 2.3)
     radius = float(RADII[0] * (RADII[1] / RADII[0]) ** dice[0])
-    near = 1 + 2 * round(0.5 * radius / (FIELD_OF_VIEW / _PLACES))
+    near = 1 + 2 * round(0.5 * radius / (FIELD_OF_VIEW / PLACES))
     around = ndimage.uniform_filter(solid(places), near)
     where = np.argwhere(around >= min(0.85, float(around.max())))
     if not around.max() > 0.3:
@@ -71,7 +71,7 @@ def draw_lesion(subject: Subject, places: Array) -> Lesion:
     waves = tuple((float(0.22 * abs(normal[k]) / k), float(2 * np.pi * r.random())) for k in range(2, 7))
     return Lesion(
         kind="bright" if bright else "dark",
-        centre=(float(column / _PLACES), float(row / _PLACES)),
+        centre=(float(column / PLACES), float(row / PLACES)),
         radius=radius,
         stretch=float(1.0 + 0.7 * dice[3]),
         angle=float(np.pi * dice[4]),

@@ -66,12 +66,13 @@ def read_nifti(path: Path) -> Volume:
     kind = np.dtype(order + _TYPES[code])
     offset, slope, intercept = struct.unpack_from(order + "3f", data, 108)
     count = int(np.prod(shape, dtype=np.int64))
-    if count > LARGEST or offset < HEADER or len(data) < int(offset) + count * kind.itemsize:
+    if count > LARGEST or not HEADER <= offset < len(data) or len(data) < int(offset) + count * kind.itemsize:
         raise NotNifti(f"{path} is cut short or too large: its header speaks of {shape} voxels. Copy it again")
     raw = np.frombuffer(data, kind, count, int(offset)).reshape(shape, order="F")
     voxels = raw.astype(np.float32)
     if slope not in (0.0, 1.0) or intercept:
-        voxels = voxels * np.float32(slope or 1.0) + np.float32(intercept)
+        with np.errstate(all="ignore"):  # what is too large is refused below
+            voxels = voxels * np.float32(slope or 1.0) + np.float32(intercept)
     if not np.isfinite(voxels).all():
         raise NotNifti(f"{path} holds voxels that are no numbers: replace them by 0")
     return Volume(voxels, _affine(data, order, path), hashlib.sha256(stored).hexdigest())
@@ -110,8 +111,8 @@ def _affine(data: bytes, order: str, path: Path) -> npt.NDArray[np.float64]:
         affine[:3, 3] = offset
     else:
         raise NotNifti(f"{path} does not say how it lies in the head (no sform, no qform): set its orientation")
-    if abs(np.linalg.det(affine)) < 1e-6:
-        raise NotNifti(f"{path} has an orientation matrix that is singular: set its orientation")
+    if not np.isfinite(affine).all() or abs(np.linalg.det(affine)) < 1e-6:
+        raise NotNifti(f"{path} has an orientation matrix that cannot be inverted: set its orientation")
     return affine
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from cfcore.images.phantom.anatomy import stream
 
-from .lesion import _PLACES, Lesion, draw_lesion, solid, weight
+from .lesion import PLACES, Lesion, draw_lesion, solid, weight
 from .subject import LOOK, NOISE, TEXTURE, Array, Subject, draw_subject, oversampling, pooled, smooth_field, tissue
 from .template import WHITE, Template
 
@@ -60,7 +60,7 @@ def draw(seed: int, templates: Sequence[Template], size: int, diseased: bool) ->
     healthy = _scanned(subject, plain, plain, size)
     if not diseased:
         return Slice(healthy, healthy, np.zeros((size, size), bool), subject, None)
-    lesion = draw_lesion(subject, tissue(subject, template, _PLACES))
+    lesion = draw_lesion(subject, tissue(subject, template, PLACES))
     share = weight(lesion, subject, points)
     changed = pooled(points + lesion.strength * share * (lesion.target - points), size)
     covered = pooled(share, size)

@@ -64,7 +64,9 @@ def read_template(path: Path) -> Template:
     name, licence = _KNOWN.get(volume.sha256, ("own template", OWN))
     template = prepare(name, licence, volume.sha256, volume.voxels, mask, volume.affine)
     if template is None:
-        raise NotNifti(f"no brain was found in {path}: give a T1-weighted head or brain with at least {LOWEST:.0f} mm")
+        raise NotNifti(
+            f"no brain was found in {path}: give a T1-weighted head or brain with at least {LOWEST:.0f} mm of it"
+        )
     return template
 
 
@@ -89,9 +91,13 @@ def brain_mask(voxels: npt.NDArray[np.float32], affine: npt.NDArray[np.float64])
     pitch = spacing * step
     place = np.argwhere(head & above) * pitch
     deep = np.linalg.norm(place - place.mean(0), axis=1) < 50.0
+    if not deep.any():
+        return np.zeros(voxels.shape, bool)
     # Whatever lies around the brain, the middle of the head is brain; grey matter has some 0.7 of white, fluid 0.3.
     tissue = above & (coarse > 0.52 * np.percentile(coarse[head & above][deep], 75))
     core = _largest(_eroded(tissue, 5.0, pitch))
+    if not core.any():
+        return np.zeros(voxels.shape, bool)
     opened = _grown(core, 6.0, pitch) & above
     # Closed: sulci and ventricles are darker than the threshold and belong to the brain.
     closed = _eroded(ndimage.binary_fill_holes(_grown(opened, 10.0, pitch)), 9.0, pitch)
