@@ -51,10 +51,10 @@ def _map(score: Score, layer: nn.Module, images: Tensor) -> Tensor:
     handle = layer.register_forward_hook(listen)
     try:
         with torch.enable_grad():
-            value = score(images.detach().clone().requires_grad_())
+            total = score(images.detach().clone().requires_grad_()).sum()
     finally:
         handle.remove()
     (maps,) = heard
-    (gradient,) = torch.autograd.grad(value.sum(), maps)
+    (gradient,) = torch.autograd.grad(total, maps)
     weights = gradient.flatten(2).mean(dim=2).view(*gradient.shape[:2], *[1] * (gradient.ndim - 2))
     return functional.relu((weights * maps.detach()).sum(dim=1, keepdim=True))

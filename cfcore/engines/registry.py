@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from .ablation import Difference, GradCam, IntegratedGradients, LatentIntegratedGradients
 from .attfind import AttFind
 from .base import Engine
 from .eigenfind import EigenFind
 from .medxgan import MedXGANEngine
 
-ENGINES: dict[str, type[Engine]] = {engine.name: engine for engine in (EigenFind, AttFind, MedXGANEngine)}
+ENGINES: dict[str, type[Engine]] = {
+    engine.name: engine
+    for engine in (
+        EigenFind,
+        AttFind,
+        MedXGANEngine,
+        GradCam,
+        IntegratedGradients,
+        LatentIntegratedGradients,
+        Difference,
+    )
+}
 
 
 def engine_class(name: str) -> type[Engine]:

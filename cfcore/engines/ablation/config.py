@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from cfcore.attribution.names import BASELINES, FILLS, Fill
 from cfcore.settings import setting
 
+from ..medxgan.config import INVERSION, MedXGANConfig
 from ..settings import Settings
 
 MOST = 30.0  # per cent of the pixels, the end of the curves of METHODS 2
@@ -70,5 +71,66 @@ class IntegratedGradientsConfig(AblationConfig):
         super().__post_init__()
         if self.baseline not in BASELINES:
             raise ValueError(f"no baseline {self.baseline!r}; choose one of: {', '.join(BASELINES)}")
+        if self.steps < 1:
+            raise ValueError(f"steps is {self.steps}: choose at least 1")
+
+
+@dataclass(frozen=True)
+class LatentConfig(AblationConfig):
+    """Settings of the maps that come from a medXGAN generator: its inversion, as in `MedXGANConfig`."""
+
+    groups: ClassVar[Mapping[str, str]] = {
+        INVERSION: "Off: up to 10,000 steps from the encoder's code, ended when nothing is gained any more."
+    }
+
+    search: int = setting(
+        10_000, low=0, high=100_000, group=INVERSION, help="Optimiser steps an image, at most.", label="search steps"
+    )
+    patience: int = setting(
+        50,
+        low=0,
+        high=10_000,
+        group=INVERSION,
+        help="Steps without gain after which the rate falls to a tenth, and the second time the search ends. 0: take "
+        "all steps, as the paper does.",
+    )
+    restarts: int = setting(1, low=1, high=20, group=INVERSION, help="Independent starts an image; the best is taken.")
+    warm: bool = setting(True, group=INVERSION, label="Start from the encoder's code, where there is an encoder")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _ = self.inversion
+
+    @property
+    def inversion(self) -> MedXGANConfig:
+        """The settings that find z1 and z2. Raises ValueError for a number that cannot be."""
+        return MedXGANConfig(steps=self.search, patience=self.patience, restarts=self.restarts, warm=self.warm)
+
+
+@dataclass(frozen=True)
+class DifferenceConfig(LatentConfig):
+    """Settings of the difference map: those of the inversion."""
+
+
+@dataclass(frozen=True)
+class LIGConfig(LatentConfig):
+    """Settings of latent Integrated Gradients.
+
+    Attributes:
+        form: "published": seed 001, equation 7. "path": ours, which adds up.
+        steps: gradients along the path.
+    """
+
+    form: Literal["published", "path"] = setting(
+        "published",
+        help="published: the difference of the two ends times the mean gradient, as in seed 001; it does not add up. "
+        "path: the gradient times the change of every step, which adds up to the change of the classifier's logit.",
+    )
+    steps: int = setting(64, low=4, high=512, step=4, help="Gradients an image along the path.")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.form not in ("published", "path"):
+            raise ValueError(f"no form {self.form!r}; choose one of: published, path")
         if self.steps < 1:
             raise ValueError(f"steps is {self.steps}: choose at least 1")

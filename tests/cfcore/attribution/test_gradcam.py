@@ -51,7 +51,8 @@ def blocks() -> Tensor:
 
 def test_a_map_worked_out_by_hand(blocks: Tensor) -> None:
     # alpha_0 = 4 / 4, alpha_1 = -2 / 4; A_0 - A_1 / 2 = [[-0.2, 0.1], [0.4, 0.7]], rectified [[0, 0.1], [0.4, 0.7]].
-    found = gradcam(Score(TwoMaps(), 1), blocks)[0, 0]
+    with torch.no_grad():  # As engines call it.
+        found = gradcam(Score(TwoMaps(), 1), blocks)[0, 0]
     corners = found[[0, 0, 3, 3], [0, 3, 0, 3]]
     assert torch.allclose(corners, torch.tensor([0.0, 0.1, 0.4, 0.7]), atol=1e-6)
     # Linear in between: a quarter of the way from 0 to 0.1; in both axes 0.75 and 0.25 of each.
