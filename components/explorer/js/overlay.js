@@ -132,7 +132,7 @@ function makeOverlay(app) {
     // Stretched once for a size: the sliders move over it many times.
     if (map.full?.length !== h * w || map.across !== w) Object.assign(map, { full: stretched(map, h, w), across: w });
     const { target } = app.data;
-    return { values: map.full, signed: map.signed, ends: map.signed ? [`for ${target}`, `against ${target}`] : ["matters little", "much"] };
+    return { values: map.full, signed: map.signed, ends: map.signed ? [`for ${target}`, `against ${target}`] : ["0 matters little", "matters much"] };
   }
 
   function paintLayer() {
@@ -155,7 +155,7 @@ function makeOverlay(app) {
     const end = limit.toPrecision(2);
     bar.style.background = gradientOf(signed ? BLUE_ORANGE : CIVIDIS);
     low.textContent = signed ? `${ends[0]} −${end}` : ends[0];
-    high.textContent = signed ? `+${end} ${ends[1]}` : `${ends[1]}, ${end}`;
+    high.textContent = `${signed ? "+" : ""}${end} ${ends[1]}`;
     legend.hidden = false;
     legend.setAttribute("aria-label", `Colours: ${signed ? "blue" : "dark blue"} ${low.textContent}, ${signed ? "orange" : "yellow"} ${high.textContent}`);
     said.textContent = count ? `${percent(count / values.length)} of the pixels` : "Nothing to show: every pixel is 0.";
