@@ -9,11 +9,11 @@ from cfcore.training.weights import freeze, load_weights, read_card, save_weight
 
 from .base import Classifier
 from .densenet import BinaryDenseNet
-from .flat import BinaryVGG, FlatClassifier, SmallCNN
 from .own import load_own
+from .trunk import BinaryVGG, SmallCNN, TrunkClassifier
 
-Trainable = BinaryDenseNet | FlatClassifier
-FLAT = {kind.architecture: kind for kind in (BinaryVGG, SmallCNN)}
+Trainable = BinaryDenseNet | TrunkClassifier
+TRUNKS = {kind.architecture: kind for kind in (BinaryVGG, SmallCNN)}
 TITLES = {kind.architecture: kind.title for kind in (BinaryDenseNet, BinaryVGG, SmallCNN)}
 
 
@@ -23,12 +23,12 @@ def build_classifier(architecture: str, class_names: tuple[str, str], size: int,
     Raises:
         ValueError: an unknown architecture (lists the known ones), or a width or size that it cannot have.
     """
-    if architecture in FLAT:
-        return FLAT[architecture](class_names, size, width=width)
+    if architecture in TRUNKS:
+        return TRUNKS[architecture](class_names, size, width=width)
     if architecture != BinaryDenseNet.architecture:
         raise ValueError(f"no architecture {architecture!r}; known are {', '.join(TITLES)}")
     if width != 1:
-        raise ValueError(f"{BinaryDenseNet.title} has one width: leave it at 1, or choose {' or '.join(FLAT)}")
+        raise ValueError(f"{BinaryDenseNet.title} has one width: leave it at 1, or choose {' or '.join(TRUNKS)}")
     return BinaryDenseNet(class_names, size)
 
 
@@ -41,7 +41,7 @@ def save_classifier(folder: Path, classifier: Trainable, card: dict[str, Any]) -
         "size": classifier.size[0],
         "channels": classifier.channels,
     }
-    if isinstance(classifier, FlatClassifier):
+    if isinstance(classifier, TrunkClassifier):
         own["width"] = classifier.width
     return save_weights(folder, classifier, own | card)
 

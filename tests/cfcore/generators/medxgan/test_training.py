@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from cfcore.classifiers.base import Classifier
-from cfcore.classifiers.flat import SmallCNN
+from cfcore.classifiers.trunk import SmallCNN
 from cfcore.generators.medxgan import MedXGAN
 from cfcore.generators.medxgan.measure import drawn_class, encoded
 from cfcore.generators.medxgan.training import COVERED, PAPER, MedXGANTask, MedXGANTraining

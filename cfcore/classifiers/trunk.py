@@ -1,4 +1,4 @@
-"""Classifiers of seed 001: a trunk of convolutions and one linear layer on the flattened map."""
+"""Classifiers of seed 001: a trunk of convolutions and one linear layer."""
 
 from __future__ import annotations
 
@@ -12,15 +12,19 @@ from .base import Classifier
 
 POOL = 0
 VGG16 = (64, 64, POOL, 128, 128, POOL, 256, 256, 256, POOL, 512, 512, 512, POOL, 512, 512, 512, POOL)
-SMALL = (32, POOL, 64, POOL, 128, POOL)
+SMALL = (32, POOL, 64, POOL, 128, POOL, 128, POOL)
 LEAST_CHANNELS = 4
 
 
-class FlatClassifier(Classifier):
+class TrunkClassifier(Classifier):
     """3 x 3 convolutions with batch norm and ReLU, halvings by maximum, one linear layer to one logit.
 
-    The logit is presented as two classes (negative, positive). Without global average pooling the place of a sign
-    counts; methods that need an average-pooled map cannot use it.
+    The logit is presented as two classes (negative, positive). The last map is not averaged: methods that need global
+    average pooling cannot use these networks.
+
+    Attributes:
+        flat: the linear layer takes the flattened last map, so that the place of a sign counts; otherwise the maximum
+            of every channel, for signs that may lie anywhere.
 
     Args:
         class_names: (negative, positive). size: input size in pixels, a multiple of the trunk's halvings.
@@ -33,6 +37,7 @@ class FlatClassifier(Classifier):
     architecture: ClassVar[str]
     title: ClassVar[str]
     plan: ClassVar[tuple[int, ...]]
+    flat: ClassVar[bool]
 
     def __init__(self, class_names: tuple[str, str], size: int, *, width: float = 1.0) -> None:
         super().__init__()
@@ -55,7 +60,7 @@ class FlatClassifier(Classifier):
             layers.append(nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU()))
             inputs = outputs
         self.trunk = nn.Sequential(*layers)
-        self.last = nn.Linear(inputs * (size // 2**halvings) ** 2, 1)
+        self.last = nn.Linear(inputs * (size // 2**halvings) ** 2 if self.flat else inputs, 1)
 
     @property
     def last_convolution(self) -> nn.Module:
@@ -63,8 +68,9 @@ class FlatClassifier(Classifier):
         return [layer for layer in self.trunk if isinstance(layer, nn.Sequential)][-1]
 
     def features(self, images: Tensor) -> Tensor:
-        """(n, d): the last map, flattened."""
-        return self.trunk((images - 0.5) * 4).flatten(1)
+        """(n, d): the last map, flattened, or the maximum of each of its channels."""
+        out: Tensor = self.trunk((images - 0.5) * 4)
+        return out.flatten(1) if self.flat else out.amax(dim=(2, 3))
 
     @property
     def head(self) -> tuple[Tensor, Tensor]:
@@ -84,14 +90,15 @@ class FlatClassifier(Classifier):
         return taken[:3]
 
 
-class BinaryVGG(FlatClassifier):
+class BinaryVGG(TrunkClassifier):
     """VGG-16's thirteen convolutions (Simonyan & Zisserman 2015, configuration D), with batch norm, and one linear
     layer in the place of its three."""
 
-    architecture, title, plan = "vgg16", "VGG-16", VGG16
+    architecture, title, plan, flat = "vgg16", "VGG-16", VGG16, True
 
 
-class SmallCNN(FlatClassifier):
-    """Three convolutions and one linear layer, for small slices (seed 001 names an off-the-shelf network only)."""
+class SmallCNN(TrunkClassifier):
+    """Four convolutions, the maximum over the map, one linear layer: for small slices with a lesion anywhere (seed 001
+    names an off-the-shelf network only)."""
 
-    architecture, title, plan = "small-cnn", "Small CNN", SMALL
+    architecture, title, plan, flat = "small-cnn", "Small CNN", SMALL, False
