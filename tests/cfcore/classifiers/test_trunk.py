@@ -46,11 +46,11 @@ def test_logits_are_the_head_on_the_features(kind: type[TrunkClassifier]) -> Non
 
 def test_the_small_network_sees_a_sign_wherever_it_lies() -> None:
     torch.manual_seed(0)
-    small = SmallCNN(NAMES, 64, width=0.25)
+    small = SmallCNN(NAMES, 128, width=0.25)
     freeze(small)
-    images = torch.zeros(2, 1, 64, 64)
+    images = torch.zeros(2, 1, 128, 128)
     # A whole number of its steps apart, and far from the borders.
-    images[0, :, 24:28, 24:28], images[1, :, 40:44, 24:28] = 1, 1
+    images[0, :, 56:60, 56:60], images[1, :, 72:76, 56:60] = 1, 1
     a, b = small.features(images)
     assert torch.allclose(a, b, atol=1e-5)
 
