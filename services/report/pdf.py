@@ -9,6 +9,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from cfcore.reports.emoji import named_emoji
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 SECONDS = 240
 REMEDY = (
@@ -23,7 +25,9 @@ class NoPdf(RuntimeError):
 
 
 def to_pdf(html: str) -> bytes:
-    """A report without scripts (`cfcore.reports.html.study_report`) as PDF. Raises NoPdf where nothing can print it."""
+    """A report without scripts (`cfcore.reports.html.study_report`) as PDF, emoji by their names. Raises NoPdf where
+    nothing can print it."""
+    html = named_emoji(html)
     printed = _by_weasyprint(html)
     if printed is None:
         printed = _by_browser(html)
