@@ -24,6 +24,10 @@ from cfcore.wording import direction_name
 
 # Beyond this many lines a forest of comparisons cannot be read; the table has them all.
 MOST_LINES = 24
+ONCE_PER_ARM = (
+    "Asked once per arm, after its cases: one answer a reader, about all patients together, and so no interval over "
+    "patients."
+)
 CONTROL_WORDS = {
     "identical": "Identical images",
     "reconstruction": "Original against reconstruction",
@@ -260,13 +264,16 @@ def blinding_rows(protocol: Protocol, table: pd.DataFrame) -> list[dict[str, Any
 
 
 def question_blocks(protocol: Protocol, tables: Mapping[str, pd.DataFrame]) -> list[dict[str, Any]]:
-    """The further questions, each with its text, column heads and rows as they are read."""
-    words = {question.key: question.text for question in protocol.questions}
+    """The further questions, each with its text, what must be said of it, column heads and rows as they are read."""
+    asked = {question.key: question for question in protocol.questions}
     labels = {finding.key: finding.label for finding in protocol.findings}
     found = []
     for key, table in tables.items():
-        heads, rows = as_read(table.drop(columns=["arm"], errors="ignore"), labels)
-        found.append({"text": words.get(key, key), "heads": heads, "rows": rows})
+        question = asked.get(key)
+        once = question is not None and question.ask == "series"
+        heads, rows = as_read(table.drop(columns=["arm", *(["patients"] if once else [])], errors="ignore"), labels)
+        text = key if question is None else question.text
+        found.append({"text": text, "said": ONCE_PER_ARM if once else "", "heads": heads, "rows": rows})
     return found
 
 

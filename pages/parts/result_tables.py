@@ -11,6 +11,7 @@ from cfcore.reports.charts import difference_forest, majority_table, prevalence_
 from cfcore.reports.colours import css, shade
 from cfcore.reports.figures import COEFFICIENT_NAMES, agreement_forest
 from cfcore.reports.numbers import decimal, number, percent, spread, with_spread
+from cfcore.reports.sections import ONCE_PER_ARM
 from cfcore.reports.tables import GROUPS
 from cfcore.wording import counted, direction_name
 from pages.parts import layout
@@ -219,10 +220,14 @@ def ratings_tab(found: StudyResults) -> None:
         st.space("small")
     if found.study.protocol.ratings:
         st.caption("AC2 with quadratic weights. Intervals 95 %: bootstrap over patients; ICC from F.")
-    asked = {question.key: question.text for question in found.study.protocol.questions}
+    asked = {question.key: question for question in found.study.protocol.questions}
     for key, table in found.tables.questions.items():
-        st.subheader(asked.get(key, key), anchor=False)
-        plain_table(found, table, drop=("arm",))
+        question = asked.get(key)
+        once = question is not None and question.ask == "series"
+        st.subheader(key if question is None else question.text, anchor=False)
+        if once:
+            st.caption(ONCE_PER_ARM)
+        plain_table(found, table, drop=("arm", "patients") if once else ("arm",))
 
 
 def _bar(shares: list[float]) -> str:

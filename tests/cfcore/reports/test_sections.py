@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pandas as pd
 
-from cfcore.reports.sections import as_read
+from cfcore.reports.sections import ONCE_PER_ARM, as_read, question_blocks
+from cfcore.study.questions import Likert
+from tests.cfcore.reports.conftest import PROTOCOL
 
 
 def test_a_table_is_read_in_words_with_shares_in_percent_and_without_empty_columns() -> None:
@@ -24,3 +28,16 @@ def test_a_table_is_read_in_words_with_shares_in_percent_and_without_empty_colum
 
 def test_a_table_without_rows_has_none() -> None:
     assert as_read(pd.DataFrame(), {}) == ([], [])
+
+
+def test_a_question_asked_once_per_arm_counts_no_patients_and_says_why() -> None:
+    questions = tuple(
+        Likert(key=ask, text=f"Sure, {ask}?", low="not", high="very", ask=ask) for ask in ("case", "series")
+    )
+    row = {"arm": "v1+", "arm_name": "v1 +", "readings": 4, "readers": 4, "patients": 1, "mean": 2.0}
+    tables = {question.key: pd.DataFrame([row]) for question in questions}
+    each, once = question_blocks(dataclasses.replace(PROTOCOL, questions=questions), tables)
+    assert (each["text"], each["said"], each["heads"]) == (
+        "Sure, case?", "", ["Arm", "Readings", "Readers", "Patients", "Mean"],
+    )  # fmt: skip
+    assert (once["said"], once["heads"]) == (ONCE_PER_ARM, ["Arm", "Readings", "Readers", "Mean"])
