@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from cfcore.engines.catalogue import METHODS
 from services.explore import OpenEngine, open_engine, source_of, stamp_of
 from services.paths import encoded
 from services.workspace import Workspace
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from cfcore.classifiers.base import Classifier
-    from cfcore.engines.base import Engine
 
 KEPT_MAPS = 64
 OWN = "own"
@@ -97,10 +96,11 @@ def maps_of(opened: OpenEngine) -> tuple[MapChoice, ...]:
     from cfcore.engines.base import Engine
 
     kind = type(opened.engine)
+    title = METHODS[kind.name].short if kind.name in METHODS else kind.title
     of_classifier = [entry.choice for key, entry in _OF_CLASSIFIER.items() if key != kind.name]
     if kind.attribution is Engine.attribution:
         return tuple(of_classifier)
-    own = MapChoice(OWN, kind.title, kind.signed_attribution, "The map of this run's own method")
+    own = MapChoice(OWN, title, kind.signed_attribution, "The map of this run's own method")
     return (own, *of_classifier)
 
 
@@ -112,7 +112,7 @@ def heat_map(workspace: Workspace, run_id: int, image_id: int, key: str) -> Heat
         ValueError: the run has no such map, or its classifier allows none; the message says what to do.
     """
     source_of(workspace, image_id)  # An image that may not be shown any more may still be in the cache.
-    # One at a time: Grad-CAM listens to a layer, and would hear what another thread sends through it.
+    # One at a time: of two pages that ask for the same map the second one finds it.
     with _looking:
         try:
             return _heat_map(workspace, run_id, stamp_of(workspace, run_id), image_id, key)
@@ -131,7 +131,7 @@ def _heat_map(workspace: Workspace, run_id: int, stamp: float, image_id: int, ke
     known = {choice.key: choice for choice in maps_of(opened)}
     if key not in known:
         raise ValueError(f"no map {key!r} of this run; there are {', '.join(known)}")
-    engine = _apart(workspace, run_id, stamp)
+    engine = opened.engine
     if key == OWN:
         found = encoded(workspace, run_id, stamp, image_id)
         values = engine.attribution(found.codes, found.small, opened.target)
@@ -139,14 +139,3 @@ def _heat_map(workspace: Workspace, run_id: int, stamp: float, image_id: int, ke
         small = resize(source_of(workspace, image_id)[0], engine.classifier.size)
         values = _OF_CLASSIFIER[key].work(engine.classifier, small, opened.target)
     return HeatMap(values[0, 0].detach().float().numpy(), known[key].signed)
-
-
-@lru_cache(maxsize=1)
-def _apart(workspace: Workspace, run_id: int, stamp: float) -> Engine:
-    """The engine of a run that nothing else sends pictures through."""
-    engine = open_engine(workspace, run_id).engine
-    try:
-        return copy.deepcopy(engine)
-    except TypeError:
-        # A program in a child process cannot be copied; nor has it a layer to listen to.
-        return engine

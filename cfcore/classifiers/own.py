@@ -198,7 +198,9 @@ def _gradient_remarks(classifier: OwnClassifier, images: Tensor) -> tuple[str, .
         except ProgramError as error:
             if "no gradient" not in str(error):
                 raise
-            return ("It gives no gradient: methods that follow the gradient, and StylEx training, cannot use it.",)
+            return (
+                "It gives no gradient: methods that follow the gradient, and the training of a generator, cannot use it.",
+            )
     if not grad.isfinite().all():
         raise ValueError("the gradient with respect to the image is not finite: save the network again")
     if grad.abs().max() == 0:

@@ -63,10 +63,10 @@ def work(workspace: Workspace) -> None:
     lease.release(workspace, "test")
 
 
-def add_generator(workspace: Workspace, classifier_id: int) -> int:
+def add_generator(workspace: Workspace, classifier_id: int, kind: str = "stylex") -> int:
     """A generator on paper: enough for a form."""
     with workspace.session() as session:
-        row = Model(name="Shapes", kind="stylex", path="none", sha256="1", card={}, classifier_id=classifier_id)
+        row = Model(name=f"Shapes, {kind}", kind=kind, path="none", sha256="1", card={}, classifier_id=classifier_id)
         session.add(row)
         session.flush()
         return row.id

@@ -231,6 +231,23 @@ def test_a_method_that_the_pages_do_not_know_is_offered_run_and_read(
     assert not page.exception and "Brightness shift" in text_of(page) and "flipped, as shown" in text_of(page)
 
 
+def test_every_method_of_the_catalogue_starts_with_what_its_form_proposes(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = shift_engine.scene(workspace)
+    for kind in GENERATORS:
+        add_generator(workspace, ids["classifier"], kind)
+    page = app(monkeypatch, "runs")
+    for name, method in METHODS.items():
+        press(page, "New run")
+        in_form(page, "segmented_control", "Method", name)
+        in_form(page, "button", "Start")
+        assert not page.exception and not page.error, name
+        run = list_runs(workspace)[0]
+        assert (run.name, run.engine) == (f"{method.short}, Bright", name)
+        assert run.settings["config"] == {one.name: one.value for one in method.settings() if not one.group}
+
+
 @pytest.mark.parametrize("kind", [kind for kind in RUN_KINDS if generator_trained(kind)])
 def test_every_generator_can_be_trained_from_the_form(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch, kind: str

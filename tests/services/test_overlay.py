@@ -44,7 +44,7 @@ def test_a_map_of_the_methods_own_stands_first(
     monkeypatch.setattr(shift_engine.Shift, "attribution", middle)
     monkeypatch.setattr(shift_engine.Shift, "signed_attribution", True)
     own = maps_of(open_engine(workspace, run[0]))[0]
-    assert (own.key, own.title, own.signed) == ("own", "Brightness shift", True)
+    assert (own.key, own.title, own.signed) == ("own", "Shift", True)
     found = heat_map(workspace, *run, "own")
     assert found.signed and found.values.shape == (8, 8) and found.values.dtype == np.float32
     assert found.values[3, 3] < -1 and np.count_nonzero(found.values) == 1
@@ -79,10 +79,3 @@ def test_what_cannot_be_is_said(workspace: Workspace, run: tuple[int, int]) -> N
         heat_map(workspace, *run, "own")
     with pytest.raises(NothingToExplore, match="not in the data set"):
         heat_map(workspace, run[0], 99, "ig")
-
-
-def test_maps_are_computed_apart_from_what_is_drawn(workspace: Workspace, run: tuple[int, int]) -> None:
-    """Grad-CAM listens to a layer while the slider's pictures go through the classifier."""
-    opened = open_engine(workspace, run[0])
-    apart = overlay._apart(workspace, run[0], 0.0)
-    assert apart is not opened.engine and apart.classifier is not opened.classifier
