@@ -29,9 +29,9 @@ async def _form(
         status,
         name,
         lead=words["profile.lead"].format(label=seat.label, title=seat.title),
-        specialties=reader_profiles.SPECIALTIES,
+        specialties=words["profile.specialties"].split("|"),
         ethics_hint=words["profile.ethics.hint"].format(number=number) if number else words["profile.ethics.none"],
-        consent=settings.consent_text,
+        consent=settings.consent_text or words["profile.consent.text"],
         entered=entered,
         error=words.get(f"profile.refused.{error}", "") if error else "",
     )
@@ -60,10 +60,12 @@ async def save_profile(request: Request) -> Response:
     form = await request.form()
     entered: dict[str, Any] = {name: str(form.get(name, "")) for name in ("specialty", "years", "ethics_number")}
     entered["consent"] = form.get("consent") == "yes"
+    asked, place = str(form.get("lang", "")), request.scope["workspace"]
+    shown = texts()[language(request, asked)]["profile.consent.text"]
     try:
-        await to_thread.run_sync(reader_profiles.save_profile, request.scope["workspace"], seat.reader_id, entered)
+        await to_thread.run_sync(reader_profiles.save_profile, place, seat.reader_id, entered, shown)
     except ProfileRefused as refused:
-        return await _form(request, seat, str(form.get("lang", "")), 422, refused.field, **entered)
+        return await _form(request, seat, asked, 422, refused.field, **entered)
     series = request.path_params["series"]
     return RedirectResponse(f"/read?series={series}", 303, {"Cache-Control": "no-store"})
 

@@ -16,21 +16,10 @@ from services.permissions import require
 from services.study_views import StudyRefused
 from services.workspace import Workspace
 
+# The usual wording; readers get it in their own language (routes/texts).
 CONSENT = (
     "I take part of my own free will. My answers are stored under a reader number, analysed and published without my "
     "name. I may stop at any time; what I have read until then is kept."
-)
-SPECIALTIES = (
-    "Radiology",
-    "Radiology, in training",
-    "Paediatric radiology",
-    "Nuclear medicine",
-    "Pulmonology",
-    "Cardiology",
-    "Internal medicine",
-    "Emergency medicine",
-    "Radiography",
-    "Medical student",
 )
 LONGEST = 200
 MOST_YEARS = 70
@@ -46,10 +35,11 @@ class ProfileRefused(ValueError):
 
 @dataclass(frozen=True)
 class DeskSettings:
-    """How a study asks its readers. `consent_text` and `ethics_number` are shown to them."""
+    """How a study asks its readers. `consent_text` (empty: the usual wording, in each reader's language) and
+    `ethics_number` are shown to them."""
 
     ask_profile: bool = False
-    consent_text: str = CONSENT
+    consent_text: str = ""
     ethics_number: str = ""
     unblinded_at: datetime | None = None
 
@@ -78,7 +68,7 @@ def settings_of(session: Session, study_id: int) -> DeskSettings:
     row = session.scalar(sa.select(StudyDesk).where(StudyDesk.study_id == study_id))
     if row is None:
         return DeskSettings()
-    return DeskSettings(row.ask_profile, row.consent_text or CONSENT, row.ethics_number, row.unblinded_at)
+    return DeskSettings(row.ask_profile, row.consent_text, row.ethics_number, row.unblinded_at)
 
 
 def set_desk(
@@ -87,12 +77,12 @@ def set_desk(
     *,
     actor: str,
     ask_profile: bool = True,
-    consent_text: str = CONSENT,
+    consent_text: str = "",
     ethics_number: str = "",
 ) -> None:
-    """Set what readers are asked before their first case. Logged; profiles given before keep their wording."""
-    if not consent_text.strip() and ask_profile:
-        raise StudyRefused("The consent has no text: word what readers agree to, or do not ask for a profile.")
+    """Set what readers are asked before their first case; no `consent_text` is the usual wording. Logged; profiles
+    given before keep their wording."""
+    consent_text = consent_text.strip()
     if len(consent_text) > 10_000 or len(ethics_number) > LONGEST:
         raise StudyRefused(f"Keep the consent within 10,000 and the ethics number within {LONGEST} characters.")
     with workspace.session() as session:
@@ -138,8 +128,11 @@ def _newest(study_reader_id: int) -> sa.Select[ReaderProfile]:
     )
 
 
-def save_profile(workspace: Workspace, study_reader_id: int, entered: dict[str, Any]) -> None:
-    """Store what a reader entered: specialty, years, ethics_number (the study's where empty), consent (True).
+def save_profile(
+    workspace: Workspace, study_reader_id: int, entered: dict[str, Any], usual_consent: str = CONSENT
+) -> None:
+    """Store what a reader entered: specialty, years, ethics_number (the study's where empty), consent (True), and the
+    text that was agreed to: the study's own, else `usual_consent` as the reader saw it.
 
     Raises ProfileRefused naming the field: no specialty, years that are no number from 0 to 70, no consent.
     """
@@ -165,7 +158,7 @@ def save_profile(workspace: Workspace, study_reader_id: int, entered: dict[str, 
                 specialty=specialty,
                 years=years,
                 ethics_number=ethics or settings.ethics_number,
-                consent_text=settings.consent_text,
+                consent_text=settings.consent_text or usual_consent,
             )
         )
         # Who a reader is stays in the workspace's table, the log holds only that it was told.

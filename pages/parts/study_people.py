@@ -8,7 +8,7 @@ from pages.parts import layout
 from pages.parts.study_readers import show_link
 from pages.parts.who import account_may, actor, day, workspace
 from services.accounts import AccountError
-from services.reader_profiles import desk_settings, set_desk
+from services.reader_profiles import CONSENT, desk_settings, set_desk
 from services.study_blinding import unblind
 from services.study_members import MEANING, PARTS, invite_member, members, remove_member
 from services.study_views import StudyRefused, StudyView
@@ -73,7 +73,12 @@ def profile_section(view: StudyView) -> None:
         st.form(f"desk-{view.id}", border=False),
     ):
         asked = st.toggle("Ask for specialty, years of experience and consent", settings.ask_profile)
-        consent = st.text_area("What they agree to", settings.consent_text)
+        consent = st.text_area(
+            "What they agree to",
+            settings.consent_text,
+            placeholder=CONSENT,
+            help="Empty: this usual wording, in each reader’s own language where there is a translation",
+        )
         ethics = st.text_input("Ethics approval number of the study", settings.ethics_number)
         if st.form_submit_button("Save"):
             try:

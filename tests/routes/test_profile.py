@@ -16,7 +16,7 @@ from routes.guard import Guard
 from routes.profile import texts
 from services import accounts, reading, study_members
 from services.accounts import COOKIE
-from services.reader_profiles import reader_profiles, set_desk
+from services.reader_profiles import CONSENT, reader_profiles, set_desk
 from services.workspace import Workspace
 from tests.browser.studies import PASSWORD, add_reader, make_study, noise_pairs
 
@@ -79,8 +79,27 @@ def test_the_form_speaks_the_readers_language(
 def test_every_language_has_every_text() -> None:
     catalogues = texts()
     assert {"en", "de"} <= set(catalogues)
+    specialties = [words["profile.specialties"].split("|") for words in catalogues.values()]
+    assert len({len(names) for names in specialties}) == 1 and all(len(set(names)) == 10 for names in specialties)
     for words in catalogues.values():
         assert words.keys() == catalogues["en"].keys() and all(words.values())
+    assert catalogues["en"]["profile.consent.text"] == CONSENT
+
+
+@pytest.mark.parametrize(("spoken", "specialty"), [("en", "Radiography"), ("de", "Kinderradiologie")])
+def test_the_usual_consent_is_kept_as_the_reader_saw_it(
+    client: TestClient, workspace: Workspace, study: int, spoken: str, specialty: str
+) -> None:
+    set_desk(workspace, study, actor="test", consent_text="  ")
+    account = add_reader(workspace, study)
+    sign_in(client, workspace, "reader.one")
+    address = f"/profile/{reading.reading_list(workspace, account)[0].series}"
+    usual = texts()[spoken]["profile.consent.text"]
+    form = client.get(address, headers={"accept-language": spoken}).text
+    assert usual in form and f'<option value="{specialty}">' in form
+    # The form sends its own language, whatever the browser's is by then.
+    client.post(address, data=GIVEN | {"lang": spoken}, headers={"accept-language": "fr"})
+    assert reader_profiles(workspace, study)["R1"].consent_text == usual
 
 
 def test_somebody_elses_form_and_a_foreign_page_are_refused(
