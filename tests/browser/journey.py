@@ -250,7 +250,7 @@ def import_by_path(path: str) -> Callable[[Page, str], None]:
         type_in(page, "Folder, table or file on the server", path)
         type_in(page, "Name of the data set", name)
         press(page, "Import")
-        expect(page.get_by_text(f"images imported as “{name}”.")).to_be_visible(timeout=SLOW)
+        expect(page.get_by_text(f"images imported as “{name}”.")).to_be_visible(timeout=3 * SLOW)
         settled(page)
 
     return bring
@@ -264,7 +264,8 @@ def make_phantoms(page: Page, name: str, n: int = 380, size: str = "128") -> Non
     choose(page, "Size in pixels", size)
     page.get_by_label("Name of the data set", exact=True).fill(name)
     press(page, "Make phantoms")
-    expect(page.get_by_text(f"{n} phantoms made as “{name}”.")).to_be_visible(timeout=SLOW)
+    # The worker makes them, which gives way to everything else on the machine.
+    expect(page.get_by_text(f"{n} phantoms made as “{name}”.")).to_be_visible(timeout=3 * SLOW)
     settled(page)
 
 
@@ -289,5 +290,5 @@ def upload(page: Page, name: str, files: list[str]) -> None:
         settled(page)
         if not done.is_visible() and page.get_by_text("you may leave this page").count() == 0:
             start.click()
-    expect(done).to_be_visible(timeout=SLOW)
+    expect(done).to_be_visible(timeout=3 * SLOW)
     settled(page)
