@@ -13,8 +13,8 @@ from streamlit.runtime.pages_manager import PagesManager
 from routes import all_routes
 from routes.guard import Guard
 from routes.script_errors import quiet_streamlit_log, show_plain_error
-from services.accounts import first_link
 from services.import_job import clean_up
+from services.invitations import first_link
 from services.models import register_shipped
 from services.serving import workspace
 

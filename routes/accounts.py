@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from services import accounts
+from services import accounts, invitations
 from services.accounts import COOKIE, SESSION_LENGTH, AccountError, TooManyAttempts
 
 from .wording import language, refused, texts
@@ -134,14 +134,14 @@ async def sign_out(request: Request) -> Response:
 async def show_invitation(request: Request) -> Response:
     """GET /invite/{token}: the form. Changes nothing, since mail scanners open links."""
     workspace, token = request.scope["workspace"], request.path_params["token"]
-    found = await to_thread.run_sync(accounts.invitation, workspace, token)
+    found = await to_thread.run_sync(invitations.invitation, workspace, token)
     if found is None:
         return await _dead_link(request, token)
     return page("invite.html", 200, language(request), invitation=found)
 
 
 async def _dead_link(request: Request, token: str, lang: str = "") -> Response:
-    problem = await to_thread.run_sync(accounts.why_dead, request.scope["workspace"], token)
+    problem = await to_thread.run_sync(invitations.why_dead, request.scope["workspace"], token)
     spoken = language(request, lang)
     said = refused(problem, texts()[spoken]) if problem else ""
     return page("invite.html", 410, spoken, invitation=None, problem=said)
@@ -152,14 +152,14 @@ async def accept_invitation(request: Request) -> Response:
     workspace, token = request.scope["workspace"], request.path_params["token"]
     form = await request.form()
     password = str(form.get("password", ""))
-    found = await to_thread.run_sync(accounts.invitation, workspace, token)
+    found = await to_thread.run_sync(invitations.invitation, workspace, token)
     asked = str(form.get("lang", ""))
     if found is None:
         return await _dead_link(request, token, asked)
     try:
         if password != str(form.get("again", "")):
             raise AccountError("The two passwords differ. Type the same one twice.", "differ")
-        cookie = await to_thread.run_sync(accounts.accept_invitation, workspace, token, password)
+        cookie = await to_thread.run_sync(invitations.accept_invitation, workspace, token, password)
     except AccountError as problem:
         spoken = language(request, asked)
         return page("invite.html", 422, spoken, invitation=found, error=refused(problem, texts()[spoken]))

@@ -17,10 +17,11 @@ from cfcore.study.schedule import Trial as PlannedTrial
 from cfcore.study.simulated import SimulatedReader, simulate_study
 from cfcore.wording import direction_name
 from db.models import Dataset, Entry, Image, Reading, Run, Study, StudyReader, Trial
-from services.accounts import DEMO_LOGINS, ensure_account, invite_reader
+from services.accounts import DEMO_LOGINS, ensure_account
 from services.answers import checked, is_complete
 from services.demo_truth import describe_truth, truth_of
 from services.importing import import_phantom
+from services.invitations import invite_reader
 from services.models import ModelView, list_models, register_shipped
 from services.notebook import keep
 from services.pairs import make_pairs

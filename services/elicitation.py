@@ -17,8 +17,9 @@ from cfcore.study.elicitation import group_labels
 from cfcore.study.protocol import Finding
 from db.events import record
 from db.models import Account, ElicitationReader, ElicitationRound, Proposal, Study, now
-from services.accounts import AccountError, create_reader, new_password_link
+from services.accounts import AccountError, create_reader
 from services.elicitation_state import blinding_problem, delete_round, round_of
+from services.invitations import new_password_link
 from services.permissions import require
 from services.studies import draft_of, findings_from, update_draft
 from services.study_views import StudyRefused, protocol_of

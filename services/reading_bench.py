@@ -27,8 +27,9 @@ from cfcore.images.phantom import VERSION, counterfactual, render, sample_patien
 from cfcore.study.protocol import DEFAULT_RATINGS, FINDING_LISTS, Arm, Protocol, canonical_json
 from cfcore.study.viewing import Viewing
 from db.models import Dataset, Image, Pair, Study
-from services.accounts import COOKIE, ensure_account, invite_reader, sign_in
+from services.accounts import COOKIE, ensure_account, sign_in
 from services.figures import ROOT, Figures, cached, measured, store
+from services.invitations import invite_reader
 from services.workspace import Workspace, open_workspace, sha256
 
 NAME = "bench-reading"

@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 
 from db.events import record
 from db.models import Account, Invitation, StudyReader, now
-from services.accounts import AccountError, new_link
+from services.accounts import AccountError
+from services.invitations import new_link
 from services.permissions import require
 from services.workspace import Workspace
 

@@ -11,7 +11,8 @@ from sqlalchemy.orm import joinedload
 
 from db.events import record
 from db.models import Account, Study, StudyMember, StudyReader, now
-from services.accounts import AccountError, new_account, new_link
+from services.accounts import AccountError, new_account
+from services.invitations import new_link
 from services.permissions import Part, require
 from services.study_views import StudyRefused
 from services.workspace import Workspace

@@ -13,8 +13,9 @@ from pages.parts.study_schedule import schedule_section
 from pages.parts.study_takeover import takeover
 from pages.parts.study_versions import flow_section, locked_study
 from pages.parts.who import actor, day, workspace
-from services.accounts import AccountError, invite_reader
+from services.accounts import AccountError
 from services.displayed import size_warning
+from services.invitations import invite_reader
 from services.studies import StudyRefused, StudyView, close_study, lock_study, update_draft
 from services.study_desk import desk
 

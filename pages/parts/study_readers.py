@@ -9,7 +9,8 @@ import streamlit as st
 from cfcore.wording import duration
 from pages.parts import layout
 from pages.parts.who import actor, ago, day, workspace
-from services.accounts import AccountError, new_password_link, revoke_reader
+from services.accounts import AccountError
+from services.invitations import new_password_link, revoke_reader
 from services.study_desk import Desk, DeskReader
 from services.study_links import LinkView, extend_link, reissue_link, restore_reader, revoke_link
 

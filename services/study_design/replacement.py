@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from db.models import StudyReader
-from services.accounts import AccountError, new_account, new_link
+from services.accounts import AccountError, new_account
+from services.invitations import new_link
 from services.permissions import require
 from services.study_design.takeover import take_over
 from services.study_views import StudyRefused

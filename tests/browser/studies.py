@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from cfcore.images.encode import encode_png
 from cfcore.study.protocol import Arm, Finding, Protocol, Rating, canonical_json
 from db.models import Dataset, Image, Pair, Study
-from services.accounts import ensure_account, invite_reader
+from services.accounts import ensure_account
+from services.invitations import invite_reader
 from services.workspace import Workspace, sha256
 
 PASSWORD = "a long enough password"

@@ -211,7 +211,7 @@ def test_a_reader_reaches_nothing_but_the_own_list(room: tuple[Server, Workspace
 
 
 def test_an_invitation_link_opens_once(room: tuple[Server, Workspace], context: BrowserContext) -> None:
-    from services.accounts import invite_reader
+    from services.invitations import invite_reader
 
     server, workspace = room
     link = invite_reader(workspace, 1, "new.reader@example.org", "Dr. New", "test")

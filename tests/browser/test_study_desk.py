@@ -12,8 +12,9 @@ from playwright.sync_api import BrowserContext, expect
 
 from db.models import Account, Study
 from services import study_members
-from services.accounts import accept_invitation, ensure_account, invite_reader
+from services.accounts import ensure_account
 from services.adjudication import AdjudicatedDecision, adjudicated_decisions
+from services.invitations import accept_invitation, invite_reader
 from services.reader_profiles import reader_profiles, set_desk
 from services.workspace import open_workspace
 from tests.browser.journey import tell_profile

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from cfcore.study.simulated import SimulatedReader
 from db.models import Account, Pair, Study
-from services import accounts, study_members
+from services import accounts, invitations, study_members
 from services.accounts import AccountView
 from services.reader_profiles import desk_settings, save_profile
 from services.reference_answers import reference_rows
@@ -61,7 +61,7 @@ def close(workspace: Workspace, study: int) -> None:
 def as_colleague(monkeypatch: pytest.MonkeyPatch, workspace: Workspace, study: int, part: str, page: str) -> AppTest:
     link = study_members.invite_member(workspace, study, f"the.{part}", "Dr. Mate", part, "test")
     if link.startswith("/invite/"):
-        accounts.accept_invitation(workspace, link.removeprefix("/invite/"), PASSWORD)
+        invitations.accept_invitation(workspace, link.removeprefix("/invite/"), PASSWORD)
     with workspace.session() as session:
         account = session.scalars(sa.select(Account).where(Account.login == f"the.{part}")).one()
     me = AccountView(account.id, account.login, "Dr. Mate", "colleague", False, 1)
@@ -74,7 +74,7 @@ def test_the_desk_shows_progress_profile_and_links(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch, study: int
 ) -> None:
     add_reader(workspace, study)
-    accounts.invite_reader(workspace, study, "second", "Dr. Two", "test")
+    invitations.invite_reader(workspace, study, "second", "Dr. Two", "test")
     save_profile(workspace, study_view(workspace, study).readers[0].id, PROFILE)
     page = app(monkeypatch, "studies", study=str(study))
     assert not page.exception

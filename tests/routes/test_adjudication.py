@@ -10,7 +10,8 @@ from db.models import Study
 from routes import all_routes
 from routes.guard import Guard
 from services import study_members
-from services.accounts import COOKIE, accept_invitation, sign_in
+from services.accounts import COOKIE, sign_in
+from services.invitations import accept_invitation
 from services.workspace import Workspace
 from tests.browser.studies import PASSWORD, add_reader, make_study, noise_pairs
 from tests.services.test_adjudication import answer_all

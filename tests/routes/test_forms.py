@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from routes import all_routes
 from routes.guard import Guard
-from services import accounts
+from services import accounts, invitations
 from services.accounts import COOKIE
 from services.workspace import Workspace
 from tests.browser.studies import PASSWORD, make_study, noise_pairs
@@ -82,7 +82,7 @@ def test_signing_out_ends_the_session_on_the_server(client: TestClient) -> None:
 
 
 def test_an_invitation_from_link_to_list(client: TestClient, workspace: Workspace) -> None:
-    link = accounts.invite_reader(workspace, make_study(workspace, noise_pairs(2)), "r.one", "Dr. One", "test")
+    link = invitations.invite_reader(workspace, make_study(workspace, noise_pairs(2)), "r.one", "Dr. One", "test")
     for method in ("GET", "HEAD", "GET"):  # as mail scanners do
         assert client.request(method, link).status_code == 200
     differ = client.post(link, data={"password": PASSWORD, "again": "something else"})
@@ -97,7 +97,7 @@ def test_an_invitation_from_link_to_list(client: TestClient, workspace: Workspac
 
 
 def test_two_clicks_at_one_time_use_a_link_once(client: TestClient, workspace: Workspace) -> None:
-    link = accounts.invite_reader(workspace, make_study(workspace, noise_pairs(2)), "r.one", "Dr. One", "test")
+    link = invitations.invite_reader(workspace, make_study(workspace, noise_pairs(2)), "r.one", "Dr. One", "test")
 
     def click(_: int) -> int:
         return client.post(link, data={"password": PASSWORD, "again": PASSWORD}).status_code

@@ -30,7 +30,8 @@ from cfcore.study.simulated import SimulatedReader
 from db.models import Account, Pair, Run, Study, StudyReader, Trial
 from services import pairs as pairs_service
 from services import reading
-from services.accounts import ensure_account, invite_reader
+from services.accounts import ensure_account
+from services.invitations import invite_reader
 from services.pairs import make_pairs
 from services.rehearsal_readers import read_series
 from services.schedule import write_trials

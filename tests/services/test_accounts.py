@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from db.events import first_broken
 from db.models import Account, Invitation, LoginSession, Study, StudyReader, Trial, now
-from services import accounts
+from services import accounts, invitations
 from services.accounts import AccountError, TooManyAttempts
 from services.attempts import Attempts
 from services.workspace import Workspace
@@ -138,35 +138,35 @@ def test_unknown_roles_and_short_passwords_are_refused(workspace: Workspace) -> 
 
 def test_an_invitation_works_once(workspace: Workspace) -> None:
     study = make_study(workspace, noise_pairs(3))
-    link = accounts.invite_reader(workspace, study, "r@example.org", "Dr. R", "test")
+    link = invitations.invite_reader(workspace, study, "r@example.org", "Dr. R", "test")
     for _ in range(3):  # looking changes nothing
-        found = accounts.invitation(workspace, token_of(link))
+        found = invitations.invitation(workspace, token_of(link))
         assert found is not None and (found.login, found.has_password) == ("r@example.org", False)
     with pytest.raises(AccountError, match="too short"):
-        accounts.accept_invitation(workspace, token_of(link), "short")
-    cookie = accounts.accept_invitation(workspace, token_of(link), PASSWORD)
+        invitations.accept_invitation(workspace, token_of(link), "short")
+    cookie = invitations.accept_invitation(workspace, token_of(link), PASSWORD)
     view = accounts.account_for_token(workspace, cookie)
     assert view is not None and view.role == "reader"
-    assert accounts.invitation(workspace, token_of(link)) is None
+    assert invitations.invitation(workspace, token_of(link)) is None
     with pytest.raises(AccountError, match="has been used"):
-        accounts.accept_invitation(workspace, token_of(link), "another password")
+        invitations.accept_invitation(workspace, token_of(link), "another password")
     accounts.sign_in(workspace, "r@example.org", PASSWORD)
 
 
 def test_an_invitation_expires(workspace: Workspace) -> None:
     study = make_study(workspace, noise_pairs(2))
-    link = accounts.invite_reader(workspace, study, "r1", "R", "test")
+    link = invitations.invite_reader(workspace, study, "r1", "R", "test")
     with workspace.session() as session:
         session.execute(sa.update(Invitation).values(expires_at=now()))
-    assert accounts.invitation(workspace, token_of(link)) is None
+    assert invitations.invitation(workspace, token_of(link)) is None
     with pytest.raises(AccountError):
-        accounts.accept_invitation(workspace, token_of(link), PASSWORD)
+        invitations.accept_invitation(workspace, token_of(link), PASSWORD)
 
 
 def test_inviting_writes_order_and_sides_once(workspace: Workspace) -> None:
     study = make_study(workspace, noise_pairs(8))
-    links = [accounts.invite_reader(workspace, study, "r1", "R", "test") for _ in range(2)]
-    accounts.invite_reader(workspace, study, "r2", "R", "test")
+    links = [invitations.invite_reader(workspace, study, "r1", "R", "test") for _ in range(2)]
+    invitations.invite_reader(workspace, study, "r2", "R", "test")
     assert links[0] != links[1]
     with workspace.session() as session:
         readers = session.scalars(sa.select(StudyReader).order_by(StudyReader.id)).all()
@@ -186,37 +186,37 @@ def test_only_a_locked_study_takes_readers(workspace: Workspace, state: str) -> 
     with workspace.session() as session:
         session.execute(sa.update(Study).values(state=state))
     with pytest.raises(AccountError, match=state):
-        accounts.invite_reader(workspace, study, "r1", "R", "test")
+        invitations.invite_reader(workspace, study, "r1", "R", "test")
     with pytest.raises(AccountError, match="no study 99"):
-        accounts.invite_reader(workspace, 99, "r1", "R", "test")
+        invitations.invite_reader(workspace, 99, "r1", "R", "test")
 
 
 def test_an_invitation_never_opens_an_account_that_has_a_password(workspace: Workspace, researcher: int) -> None:
     study = make_study(workspace, noise_pairs(2))
     add_reader(workspace, study, "r1", "R")
-    assert accounts.invite_reader(workspace, study, "r1", "R", "test") == "/read"
-    assert accounts.invite_reader(workspace, study, "ada", "Ada", "test") == "/read"
+    assert invitations.invite_reader(workspace, study, "r1", "R", "test") == "/read"
+    assert invitations.invite_reader(workspace, study, "ada", "Ada", "test") == "/read"
 
 
 def test_a_reader_who_forgot_gets_a_link_and_a_researcher_does_not(workspace: Workspace, researcher: int) -> None:
     study = make_study(workspace, noise_pairs(2))
     reader = add_reader(workspace, study, "r1", "R")
     old = accounts.sign_in(workspace, "r1", PASSWORD)
-    link = accounts.new_password_link(workspace, reader, "test")
-    accounts.accept_invitation(workspace, token_of(link), "another password")
+    link = invitations.new_password_link(workspace, reader, "test")
+    invitations.accept_invitation(workspace, token_of(link), "another password")
     assert accounts.account_for_token(workspace, old) is None
     with pytest.raises(AccountError):
         accounts.sign_in(workspace, "r1", PASSWORD)
     with pytest.raises(AccountError, match="readers only"):
-        accounts.new_password_link(workspace, researcher, "test")
+        invitations.new_password_link(workspace, researcher, "test")
 
 
 def test_the_first_researcher_gets_a_link_until_there_is_a_password(workspace: Workspace) -> None:
-    first, second = accounts.first_link(workspace), accounts.first_link(workspace)
+    first, second = invitations.first_link(workspace), invitations.first_link(workspace)
     assert first and second and first != second
-    assert accounts.invitation(workspace, token_of(first)) is None  # only the newest one works
-    accounts.accept_invitation(workspace, token_of(second), PASSWORD)
-    assert accounts.first_link(workspace) is None
+    assert invitations.invitation(workspace, token_of(first)) is None  # only the newest one works
+    invitations.accept_invitation(workspace, token_of(second), PASSWORD)
+    assert invitations.first_link(workspace) is None
 
 
 def test_the_demo_opens_without_a_password_only_where_the_workspace_is_one(workspace: Workspace) -> None:

@@ -12,8 +12,9 @@ import sqlalchemy as sa
 from cfcore.images.encode import decode_png
 from db.models import Account, DisputedCase, Reading, Study, StudyReader, Trial
 from services import adjudication, reading, study_members
-from services.accounts import accept_invitation, ensure_account
+from services.accounts import ensure_account
 from services.adjudication import adjudicated_decisions, to_place, to_side
+from services.invitations import accept_invitation
 from services.permissions import NotAllowed
 from services.reading import ReadingRefused
 from services.study_views import StudyRefused

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from cfcore.reports.html import study_report
 from cfcore.reports.tidy import read_long
 from db.models import Pair, PlannedTrial, Reading, Study, StudyReader, Trial
-from services import accounts, reading
+from services import accounts, invitations, reading
 from services import pairs as pairs_service
 from services.accounts import AccountError
 from services.pairs import make_pairs
@@ -86,13 +86,15 @@ def test_a_very_long_comment_in_three_scripts_comes_through_to_report_and_export
 
 def test_two_clicks_on_one_link_at_once_open_one_door(workspace: Workspace) -> None:
     study = make_study(workspace, noise_pairs(2))
-    token = accounts.invite_reader(workspace, study, "r@example.org", "Dr. R", "ada").rsplit("/", 1)[1]
+    token = invitations.invite_reader(workspace, study, "r@example.org", "Dr. R", "ada").rsplit("/", 1)[1]
     together, told = threading.Barrier(2), []
 
     def click(password: str) -> None:
         together.wait()
         try:
-            told.append(accounts.account_for_token(workspace, accounts.accept_invitation(workspace, token, password)))
+            told.append(
+                accounts.account_for_token(workspace, invitations.accept_invitation(workspace, token, password))
+            )
         except AccountError as error:
             told.append(str(error))
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from cfcore.images.encode import decode_png
 from db.events import first_broken
 from db.models import Pair, Reading, Study, StudyReader, Trial
-from services import accounts, reading
+from services import accounts, invitations, reading
 from services.answers import STATES, AnswersRefused, asked_of, checked, is_complete
 from services.reading import ReadingRefused
 from services.workspace import Workspace
@@ -228,7 +228,7 @@ def test_a_withdrawn_invitation_ends_reading_and_keeps_readings(workspace: Works
     reading.save_reading(workspace, reader, token, 1, FULL, 1)
     with workspace.session() as session:
         member = session.scalars(sa.select(StudyReader.id)).one()
-    accounts.revoke_reader(workspace, member, "test")
+    invitations.revoke_reader(workspace, member, "test")
     assert reading.reading_list(workspace, reader) == []
     for call, status in (
         (lambda: reading.progress(workspace, reader, series), 404),

@@ -11,7 +11,8 @@ import pytest
 
 from cfcore.study.protocol import DEFAULT_RATINGS, FINDING_LISTS, Arm, Protocol
 from services import reading, reading_bench
-from services.accounts import ensure_account, invite_reader
+from services.accounts import ensure_account
+from services.invitations import invite_reader
 from services.reading_bench import Extent, bench_reading, make_reading_study
 from services.workspace import Workspace
 

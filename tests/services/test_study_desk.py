@@ -11,7 +11,17 @@ import sqlalchemy as sa
 
 from db.events import first_broken
 from db.models import Account, Event, Invitation, Study, StudyReader, now
-from services import accounts, pairs, reader_profiles, reading, studies, study_desk, study_links, study_members
+from services import (
+    accounts,
+    invitations,
+    pairs,
+    reader_profiles,
+    reading,
+    studies,
+    study_desk,
+    study_links,
+    study_members,
+)
 from services.accounts import AccountError
 from services.permissions import RIGHTS, NotAllowed, may, require
 from services.reader_profiles import ProfileRefused
@@ -43,20 +53,20 @@ def reader_id(workspace: Workspace, label: str = "R1") -> int:
 def member(workspace: Workspace, study_id: int, part: str) -> int:
     """An account with this part, password set."""
     link = study_members.invite_member(workspace, study_id, f"the.{part}", part.capitalize(), part, "test")
-    accounts.accept_invitation(workspace, token_of(link), PASSWORD)
+    invitations.accept_invitation(workspace, token_of(link), PASSWORD)
     with workspace.session() as session:
         return session.scalars(sa.select(Account.id).where(Account.login == f"the.{part}")).one()
 
 
 def test_an_expired_link_works_again_once_extended(workspace: Workspace, study: int) -> None:
-    link = accounts.invite_reader(workspace, study, "r1", "R", "test")
+    link = invitations.invite_reader(workspace, study, "r1", "R", "test")
     with workspace.session() as session:
         session.execute(sa.update(Invitation).values(expires_at=now() - timedelta(days=1)))
-    assert "expired on" in str(accounts.why_dead(workspace, token_of(link)))
+    assert "expired on" in str(invitations.why_dead(workspace, token_of(link)))
     until = study_links.extend_link(workspace, reader_id(workspace), 30, "test")
     assert timedelta(days=29) < until - now() <= timedelta(days=30)
-    assert accounts.why_dead(workspace, token_of(link)) is None
-    accounts.accept_invitation(workspace, token_of(link), PASSWORD)
+    assert invitations.why_dead(workspace, token_of(link)) is None
+    invitations.accept_invitation(workspace, token_of(link), PASSWORD)
     with pytest.raises(AccountError, match="no unused link"):
         study_links.extend_link(workspace, reader_id(workspace), 30, "test")
     with pytest.raises(AccountError, match="1 to 365"):
@@ -64,19 +74,19 @@ def test_an_expired_link_works_again_once_extended(workspace: Workspace, study: 
 
 
 def test_a_new_link_ends_the_old_one_and_every_dead_link_says_why(workspace: Workspace, study: int) -> None:
-    old = accounts.invite_reader(workspace, study, "r1", "R", "test")
+    old = invitations.invite_reader(workspace, study, "r1", "R", "test")
     new = study_links.reissue_link(workspace, reader_id(workspace), "test")
-    assert new != old and "replaced" in str(accounts.why_dead(workspace, token_of(old)))
+    assert new != old and "replaced" in str(invitations.why_dead(workspace, token_of(old)))
     with pytest.raises(AccountError, match="replaced"):
-        accounts.accept_invitation(workspace, token_of(old), PASSWORD)
+        invitations.accept_invitation(workspace, token_of(old), PASSWORD)
     study_links.revoke_link(workspace, reader_id(workspace), "test")
     with pytest.raises(AccountError, match="withdrawn"):
-        accounts.accept_invitation(workspace, token_of(new), PASSWORD)
+        invitations.accept_invitation(workspace, token_of(new), PASSWORD)
     again = study_links.reissue_link(workspace, reader_id(workspace), "test")
-    accounts.accept_invitation(workspace, token_of(again), PASSWORD)
+    invitations.accept_invitation(workspace, token_of(again), PASSWORD)
     with pytest.raises(AccountError, match="has been used"):
-        accounts.accept_invitation(workspace, token_of(again), "another password")
-    assert "not complete" in str(accounts.why_dead(workspace, token_of(again)[:-1]))
+        invitations.accept_invitation(workspace, token_of(again), "another password")
+    assert "not complete" in str(invitations.why_dead(workspace, token_of(again)[:-1]))
     assert study_links.reissue_link(workspace, reader_id(workspace), "test") == "/read"
 
 
@@ -86,7 +96,7 @@ def test_a_link_withdrawn_in_the_middle_of_reading_loses_nothing(workspace: Work
     first, second = (case["token"] for case in reading.progress(workspace, account, series)["cases"][:2])
     answers = {"findings": {"line": "A"}, "ratings": {}, "comment": "begun"}
     reading.save_reading(workspace, account, first, 1, answers, 5.0)
-    accounts.revoke_reader(workspace, reader_id(workspace), "test")
+    invitations.revoke_reader(workspace, reader_id(workspace), "test")
     with pytest.raises(ReadingRefused, match="has been withdrawn") as refused:
         reading.save_reading(workspace, account, second, 1, answers, 5.0)
     assert refused.value.status == 410 and reading.reading_list(workspace, account) == []
@@ -100,7 +110,7 @@ def test_a_link_withdrawn_in_the_middle_of_reading_loses_nothing(workspace: Work
 
 def test_the_desk_shows_how_far_everybody_is(workspace: Workspace, study: int) -> None:
     account = add_reader(workspace, study)
-    accounts.invite_reader(workspace, study, "second", "Dr. Two", "test")
+    invitations.invite_reader(workspace, study, "second", "Dr. Two", "test")
     series = reading.reading_list(workspace, account)[0].series
     token = reading.progress(workspace, account, series)["cases"][0]["token"]
     whole = {
@@ -206,11 +216,11 @@ def test_the_services_refuse_what_a_part_does_not_allow(workspace: Workspace, st
     monitor, editor = (f"account {member(workspace, study, part)}" for part in ("monitor", "co-editor"))
     calls: list[Callable[[str], object]] = [
         lambda who: reader_profiles.set_desk(workspace, study, actor=who),
-        lambda who: accounts.invite_reader(workspace, study, "another", "Another", who),
+        lambda who: invitations.invite_reader(workspace, study, "another", "Another", who),
         lambda who: study_links.reissue_link(workspace, reader, who),
         lambda who: study_links.restore_reader(workspace, reader, who),
         lambda who: study_links.revoke_link(workspace, reader, who),
-        lambda who: accounts.revoke_reader(workspace, reader, who),
+        lambda who: invitations.revoke_reader(workspace, reader, who),
         lambda who: study_members.invite_member(workspace, study, "mate", "Mate", "monitor", who),
     ]
     for call in calls:
@@ -278,13 +288,13 @@ def test_no_part_for_who_reads_and_no_reading_for_who_has_a_part(workspace: Work
         study_members.invite_member(workspace, study, "reader.one", "x", "chair", "test")
     member(workspace, study, "monitor")
     with pytest.raises(AccountError, match="another part"):
-        accounts.invite_reader(workspace, study, "the.monitor", "x", "test")
+        invitations.invite_reader(workspace, study, "the.monitor", "x", "test")
     boss = accounts.ensure_account(workspace, "boss", "Boss", "researcher", PASSWORD)
     with pytest.raises(AccountError, match="may do this already"):
         study_members.invite_member(workspace, study, "boss", "Boss", "monitor", "test")
     assert study_members.invite_member(workspace, study, "boss", "Boss", "chair", "test") == "/"
     assert study_members.parts_by_study(workspace, boss)[0].parts == ("chair",)
     with pytest.raises(AccountError, match="another part"):
-        accounts.invite_reader(workspace, study, "boss", "Boss", "test")
+        invitations.invite_reader(workspace, study, "boss", "Boss", "test")
     with pytest.raises(AccountError, match="unknown"):
         study_members.invite_member(workspace, study, "x1", "x", "king", "test")

@@ -11,7 +11,7 @@ from cfcore.study.analysis_plan import AnalysisPlan, Hypothesis
 from cfcore.study.design.choices import Control, Design, Gate
 from cfcore.study.protocol import Finding, Rating
 from db.models import Event, Pair, PlannedTrial, Reading, Study, StudyReader, StudyVersion, Trial, now
-from services import accounts, reading
+from services import accounts, invitations, reading
 from services import pairs as pairs_service
 from services.pairs import make_pairs
 from services.studies import (
@@ -47,7 +47,7 @@ def draft(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> int:
 
 def read_one(workspace: Workspace, study_id: int) -> int:
     """Invite a reader and let him or her read the first case; returns the account."""
-    accounts.invite_reader(workspace, study_id, LOGIN, "Rita", "ada")
+    invitations.invite_reader(workspace, study_id, LOGIN, "Rita", "ada")
     with workspace.session() as session:
         reader = session.scalars(sa.select(StudyReader).where(StudyReader.study_id == study_id)).one()
         token = min(reader.trials, key=lambda trial: trial.position).token
@@ -198,10 +198,10 @@ def test_bad_designs_keep_a_study_open(workspace: Workspace, draft: int) -> None
 
 def test_a_link_works_once(workspace: Workspace, draft: int) -> None:
     lock_study(workspace, draft, actor="ada")
-    token = accounts.invite_reader(workspace, draft, LOGIN, "Rita", "ada").rsplit("/", 1)[1]
-    accounts.accept_invitation(workspace, token, "a long enough password")
+    token = invitations.invite_reader(workspace, draft, LOGIN, "Rita", "ada").rsplit("/", 1)[1]
+    invitations.accept_invitation(workspace, token, "a long enough password")
     with pytest.raises(accounts.AccountError, match="has been used"):
-        accounts.accept_invitation(workspace, token, "another long password")
+        invitations.accept_invitation(workspace, token, "another long password")
 
 
 def test_a_clock_that_goes_back_bars_the_lock_and_is_noted_with_answers(

@@ -14,7 +14,7 @@ from cfcore.study.protocol import Finding
 from db.models import Event, Image, Pair, Study, StudyReader
 from services import pairs as pairs_service
 from services import reading
-from services.accounts import invite_reader
+from services.invitations import invite_reader
 from services.pairs import make_pairs
 from services.studies import StudyRefused, create_study, lock_study, study_view, update_draft
 from services.study_design.phantom_training import has_phantoms, take_phantom_answers

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from cfcore.study.design.choices import Control, Design, Repeats, Training
 from cfcore.study.protocol import Finding, Rating
 from db.models import PlannedTrial, Reading, StudyReader, Trial, now
-from services import accounts, reading
+from services import accounts, invitations, reading
 from services import pairs as pairs_service
 from services.pairs import make_pairs
 from services.reading import ReadingRefused
@@ -44,7 +44,7 @@ def locked(workspace: Workspace, run_id: int, **changes: object) -> int:
 
 
 def invited(workspace: Workspace, study_id: int, login: str = "rita@example.org") -> tuple[int, list[Trial]]:
-    accounts.invite_reader(workspace, study_id, login, "Rita", "ada")
+    invitations.invite_reader(workspace, study_id, login, "Rita", "ada")
     return trials_of(workspace, study_id, login)
 
 
@@ -154,8 +154,8 @@ def test_a_replacement_reads_what_a_drop_out_has_left(workspace: Workspace, run_
     with pytest.raises(StudyRefused, match="already"):
         replace_reader(workspace, dropout, "mia@example.org", "Mia", "ada")
     with pytest.raises(accounts.AccountError, match="taken over"):
-        accounts.invite_reader(workspace, study_id, "rita@example.org", "Rita", "ada")
-    accounts.invite_reader(workspace, study_id, "mia@example.org", "Mia", "ada")
+        invitations.invite_reader(workspace, study_id, "rita@example.org", "Rita", "ada")
+    invitations.invite_reader(workspace, study_id, "mia@example.org", "Mia", "ada")
     _, third = trials_of(workspace, study_id, "mia@example.org")
     with workspace.session() as session:
         planned = list(
