@@ -46,7 +46,7 @@ def test_what_a_form_begins_with_is_a_config(method: Method) -> None:
         assert getattr(config, one.name) == one.value
         assert (one.low is None or one.low <= value) and (one.high is None or value <= one.high), one.name
         assert one.kind != "choice" or one.value in one.choices
-        assert not one.group or method.groups()[one.group].startswith("Off: ")
+        assert not one.group or method.groups()[one.group].endswith(".")
 
 
 def test_the_catalogue_needs_no_torch() -> None:
