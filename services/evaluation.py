@@ -99,12 +99,12 @@ def _figures(
 ) -> dict[str, Any]:
     # The card's name, not the table's: that one gets a number where a workspace had the name already.
     own_name = model.card.get("name", model.name)
-    name = f"{command}--{_slug(own_name)}--{_slug(data.name)}"
-    inputs = {"weights": model.sha256, "data": _data_hash(workspace, data.id)}
+    name = f"{command}--{slug(own_name)}--{slug(data.name)}"
+    inputs = {"weights": model.sha256, "data": data_hash(workspace, data.id)}
     if from_store:
         return cached(name, inputs)
     result: Figures = measured(name, asdict(request), work)
-    if request.split == "test" and not request.quick and _is_shipped(workspace, model.id):
+    if request.split == "test" and not request.quick and is_shipped(workspace, model.id):
         store(result, inputs, [path for source in sources for path in _python_files(ROOT / source)])
     return asdict(result)
 
@@ -113,17 +113,19 @@ def _python_files(path: Path) -> list[Path]:
     return [path] if path.is_file() else sorted(path.rglob("*.py"))
 
 
-def _slug(name: str) -> str:
+def slug(name: str) -> str:
+    """A name as it stands in the name of a stored file."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
-def _data_hash(workspace: Workspace, dataset_id: int) -> str:
+def data_hash(workspace: Workspace, dataset_id: int) -> str:
     """SHA-256 over the sorted hashes of all images of a data set."""
     with workspace.session() as session:
         hashes = session.scalars(sa.select(Image.sha256).where(Image.dataset_id == dataset_id)).all()
     return hashlib.sha256("".join(sorted(hashes)).encode()).hexdigest()
 
 
-def _is_shipped(workspace: Workspace, model_id: int) -> bool:
+def is_shipped(workspace: Workspace, model_id: int) -> bool:
+    """Whether a model came with the code, under weights/."""
     with workspace.session() as session:
         return session.get_one(Model, model_id).path.startswith(SHIPPED)

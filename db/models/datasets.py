@@ -12,8 +12,8 @@ from .base import Base, now
 
 
 class Dataset(Base):
-    """A named set of images. `kind` is "imported", "phantom" or "brain"; `meta` says how it was made (layout, seed,
-    version)."""
+    """A named set of images. `kind` is "imported", "phantom", "brain" or "generated"; `meta` says how it was made
+    (layout, seed, version)."""
 
     __tablename__ = "dataset"
     id: Mapped[int] = mapped_column(primary_key=True)

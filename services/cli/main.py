@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from . import agreement, bench, data, explain, models, own, report, reproduce, server
+from . import agreement, augment, bench, data, explain, models, own, report, reproduce, reproduce_medxgan, server
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 train = typer.Typer(no_args_is_help=True, help="Train a classifier or a generator.")
@@ -34,6 +34,13 @@ benches.command("reading")(bench.bench_reading)
 reproductions.command("eigenfind-table1")(reproduce.eigenfind_table1)
 reproductions.command("eigenfind-table2")(reproduce.eigenfind_table2)
 reproductions.command("eigenfind-figure1")(reproduce.eigenfind_figure1)
+reproductions.command("medxgan-table1")(reproduce_medxgan.medxgan_table1)
+reproductions.command("medxgan-table2")(reproduce_medxgan.medxgan_table2)
+reproductions.command("medxgan-lig")(reproduce_medxgan.medxgan_lig)
+reproductions.command("medxgan-table3")(reproduce_medxgan.medxgan_table3)
+reproductions.command("medxgan-monotone")(reproduce_medxgan.medxgan_monotone)
+reproductions.command("medxgan-failures")(reproduce_medxgan.medxgan_failures)
+reproductions.command("medxgan")(reproduce_medxgan.medxgan_all)
 add.command("classifier")(own.add_classifier)
 train.command("classifier")(models.train_classifier)
 train.command("stylex")(models.train_stylex)
@@ -45,6 +52,7 @@ app.command("eigenfind")(explain.eigenfind)
 app.command("attfind")(explain.attfind)
 app.command("explain")(explain.explain)
 app.command("agreement")(agreement.agreement)
+app.command("augment")(augment.augment)
 app.command("sample-size")(agreement.sample_size)
 app.command("report")(report.report)
 app.command("demo")(server.demo)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cfcore.classifiers.base import Classifier
     from cfcore.generators.stylex import StylEx
 
-Source = Literal["phantom", "ucsd", "nih"]
+Source = Literal["phantom", "ucsd", "nih", "mri"]
 
 FOLDERS: dict[str, tuple[str, ...]] = {"ucsd": ("ucsd224/",), "nih": ("nih64/", "nih256/")}
 # Used before: 1000 (training), 910,000 (demo), 7 (`bench phantom`), 55 (the cards). The measuring network's patients
@@ -43,8 +43,8 @@ class Shipped:
     Attributes:
         key: what its figures are called: "cardiomegaly" (a phantom's pathology), "cardiomegaly_shortcut" (the coupled
             phantom), "ucsd", "nih_effusion"; with the side in pixels where that is not 64.
-        source: whose images it draws. finding: its positive class in small letters. shortcut: the coupled phantom.
-        classes: (negative, positive), as in the data's labels.
+        source: whose images it draws ("mri": computed brain slices). finding: its positive class in small letters.
+        shortcut: the coupled phantom. classes: (negative, positive), as in the data's labels.
     """
 
     key: str
@@ -75,8 +75,8 @@ class Shipped:
         return load_classifier(self.classifier_folder), load_stylex(self.folder)
 
 
-def shipped_generators(folder: Path = SHIPPED_FOLDER) -> list[Shipped]:
-    """Every StylEx generator under `folder`, phantoms first, in the order of the phantom's pathologies, then by key.
+def shipped_generators(folder: Path = SHIPPED_FOLDER, kind: str = "stylex") -> list[Shipped]:
+    """Every generator of a kind under `folder`, phantoms first, in the order of the phantom's pathologies, then by key.
 
     Raises:
         ValueError: a card names a classifier that is not there, or does not say whose images it draws.
@@ -87,7 +87,7 @@ def shipped_generators(folder: Path = SHIPPED_FOLDER) -> list[Shipped]:
     classifiers = {card["name"]: path for path, card in cards.items() if card["kind"] == "classifier"}
     found = []
     for path, card in cards.items():
-        if card["kind"] != "stylex":
+        if card["kind"] != kind:
             continue
         name = card.get("classifier", "")
         if name not in classifiers:
@@ -99,13 +99,13 @@ def shipped_generators(folder: Path = SHIPPED_FOLDER) -> list[Shipped]:
 
 def _shipped(folder: Path, card: dict[str, Any], classifier_folder: Path, classifier: dict[str, Any]) -> Shipped:
     words = f"{card['name']} {card.get('dataset', '')} {classifier['name']}".casefold()
-    source = next((s for s in ("phantom", "ucsd", "nih") if re.search(rf"\b{s}", words)), None)
+    source = next((s for s in get_args(Source) if re.search(rf"\b{s}", words)), None)
     negative, positive = classifier["class_names"]
     finding = re.sub(r"[^a-z0-9]+", "_", positive.casefold()).strip("_")
     if source is None or (source == "phantom" and finding not in PATHOLOGIES):
         raise ValueError(
-            f"{folder.name}/card.json does not say whose images it draws: name phantom and its pathology, ucsd or nih "
-            'in "name" or "dataset"'
+            f"{folder.name}/card.json does not say whose images it draws: name phantom and its pathology, ucsd, nih or "
+            'mri in "name" or "dataset"'
         )
     couple = (card.get("dataset_meta") or {}).get("phantom", {}).get("couple")
     shortcut = source == "phantom" and ("shortcut" in words or bool(couple))
@@ -132,6 +132,10 @@ def data_folder() -> Path:
 
 def missing_data(shipped: Shipped) -> str:
     """Why a generator's images cannot be had here, "" where they can."""
+    if shipped.source == "mri":
+        from services.reproduce.brains import missing_templates
+
+        return missing_templates(shipped.name, shipped.folder)
     table = data_folder() / "cxr" / "labels.csv"
     if shipped.source == "phantom" or table.exists():
         return ""
@@ -144,6 +148,10 @@ def data_hash(shipped: Shipped) -> dict[str, str]:
     """What its images depend on, for `services.figures.store`."""
     if shipped.source == "phantom":
         return {"phantom": VERSION}
+    if shipped.source == "mri":
+        from services.reproduce.brains import templates_hash
+
+        return templates_hash()
     table = data_folder() / "cxr" / "labels.csv"
     return {"labels.csv": hashlib.sha256(table.read_bytes()).hexdigest()} if table.exists() else {}
 
