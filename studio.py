@@ -9,6 +9,7 @@ from streamlit.navigation.page import StreamlitPage
 
 from components.shell import ASSETS, account_menu, style_shell
 from services.accounts import AccountView, current
+from services.collecting import freeze_modules
 from services.serving import workspace
 from services.study_members import edits
 
@@ -45,3 +46,4 @@ if account and studio:
     style_shell()
     account_menu(account.display_name, account.role)
 page.run()
+freeze_modules()
