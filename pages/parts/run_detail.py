@@ -21,6 +21,12 @@ from services.runs import RunRefused, RunView, engine_folder, run_view
 
 POLL_SECONDS = 2.0
 PAGE_SIZE = 9
+# Page, label of the link to it, and the name of what it is about.
+SHOWN_ELSEWHERE = {
+    "import": ("data", "See the images", "dataset"),
+    "rehearse": ("studies", "See the rehearsal at its study", "study"),
+    "report": ("results", "See the report at its study’s results", "study"),
+}
 SHOWN = {"all": None, "flipped": True, "did not flip": False}
 
 
@@ -71,8 +77,20 @@ def body(view: RunView) -> None:
         explained(view)
     elif view.kind == "measure":
         measured(view)
+    elif view.kind in SHOWN_ELSEWHERE:
+        shown_elsewhere(view)
     else:
         trained(view)
+
+
+def shown_elsewhere(view: RunView) -> None:
+    """Where what an import, a rehearsal or a report has brought is looked at."""
+    page, label, setting = SHOWN_ELSEWHERE[view.kind]
+    about = view.dataset_id if view.kind == "import" else view.settings.get(setting)
+    if about is None:
+        layout.empty("Nothing to show", "Nothing was brought in." if view.state not in ACTIVE else "It is under way.")
+    else:
+        st.page_link(f"pages/{page}.py", label=label, query_params={setting: str(about)})
 
 
 def explained(view: RunView) -> None:

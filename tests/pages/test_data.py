@@ -111,4 +111,7 @@ def test_phantoms_are_made_by_the_form(workspace: Workspace, monkeypatch: pytest
     work(workspace)
     page.run()
     assert "10 phantoms made as “Ten phantoms”" in text_of(page)
+    of_run = app(monkeypatch, "runs", run="1")
+    assert not of_run.exception and "Losses" not in text_of(of_run)
+    assert "See the images" in [link.proto.label for link in of_run.get("page_link")]
     assert list_datasets(workspace)[0].kind == "phantom"
