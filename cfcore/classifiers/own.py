@@ -199,7 +199,7 @@ def _gradient_remarks(classifier: OwnClassifier, images: Tensor) -> tuple[str, .
             if "no gradient" not in str(error):
                 raise
             return (
-                "It gives no gradient: methods that follow the gradient, and the training of a generator, cannot use it.",
+                "It gives no gradient: methods that follow the gradient, and trainings of generators, cannot use it.",
             )
     if not grad.isfinite().all():
         raise ValueError("the gradient with respect to the image is not finite: save the network again")

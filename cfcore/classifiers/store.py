@@ -7,6 +7,7 @@ from typing import Any
 
 from cfcore.training.weights import freeze, load_weights, read_card, save_weights
 
+from .architectures import TITLES
 from .base import Classifier
 from .densenet import BinaryDenseNet
 from .own import load_own
@@ -14,7 +15,6 @@ from .trunk import BinaryVGG, SmallCNN, TrunkClassifier
 
 Trainable = BinaryDenseNet | TrunkClassifier
 TRUNKS = {kind.architecture: kind for kind in (BinaryVGG, SmallCNN)}
-TITLES = {kind.architecture: kind.title for kind in (BinaryDenseNet, BinaryVGG, SmallCNN)}
 
 
 def build_classifier(architecture: str, class_names: tuple[str, str], size: int, *, width: float = 1.0) -> Trainable:

@@ -8,6 +8,7 @@ from typing import Any
 
 import streamlit as st
 
+from cfcore.classifiers.architectures import TITLES
 from cfcore.reports.numbers import decimal, percent
 from cfcore.wording import counted, spaced
 from pages.parts import layout
@@ -25,7 +26,7 @@ _MEASURES: Mapping[str, tuple[str, Callable[[Any], str]]] = {
 }
 # They stand beside another measurement or above all of them.
 _COUNTS = ("n", "positives")
-_ARCHITECTURES = {"densenet121": "DenseNet-121", "program": "a program (see below)"}
+_ARCHITECTURES = TITLES | {"program": "a program (see below)"}
 
 
 def auc_text(test: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from cfcore.classifiers.architectures import TITLES, WIDE
 from cfcore.engines.catalogue import METHODS, Method
 from cfcore.generators import registry as generators
 from cfcore.generators.registry import GeneratorKind
@@ -48,14 +49,11 @@ def new_run() -> None:
 def explain_form(dataset: DatasetView, classifiers: Sequence[ModelView]) -> None:
     trained = [model for model in list_models(workspace()) if model.kind != "classifier"]
     pairs = {name: usable_pairs(method, classifiers, trained) for name, method in METHODS.items()}
-    engine = st.segmented_control(
-        "Method",
-        list(METHODS),
-        format_func=lambda name: METHODS[name].title,
-        default=next((name for name, found in pairs.items() if found), next(iter(METHODS))),
-        required=True,
-        help="\n".join(f"- **{method.title}** {method.about}" for method in METHODS.values()),
-    )
+    methods = list(METHODS)
+    first = next((name for name, found in pairs.items() if found), methods[0])
+    engine = st.selectbox("Method", methods, methods.index(first), format_func=lambda name: METHODS[name].title)
+    about = METHODS[engine].about
+    st.caption(f"{about[0].upper()}{about[1:]}.")
     method, usable = METHODS[engine], pairs[engine]
     if not usable:
         nothing_usable(method)
@@ -154,17 +152,23 @@ def classifier_form(dataset: DatasetView) -> None:
     negative = right.selectbox("Against", [rest, *[name for name in labels if name != positive]])
     with st.expander("Training"), st.container(horizontal=True):
         size = st.selectbox("Pixels", [64, 128, 224], help="Images are resampled to squares of this size")
+        architecture = st.selectbox("Network", list(TITLES), format_func=TITLES.__getitem__)
+        width = 1.0
+        if architecture in WIDE:
+            width = st.number_input("Width", 0.05, 4.0, 1.0, 0.05, help="Factor on the channels; 1: as published")
         iterations = st.number_input("Iterations", 10, 100_000, 700, 50)
         batch = st.number_input("Batch", 2, 256, 32)
         seed = st.number_input("Seed", 0, 2**31 - 1, 0)
     settings = {
         "positive": positive,
         "negative": None if negative == rest else negative,
+        "architecture": architecture,
+        "width": float(width),
         "size": int(size),
         "iterations": int(iterations),
         "batch": int(batch),
     }
-    finish("train classifier", f"{positive}, DenseNet-121", settings, int(seed), dataset)
+    finish("train classifier", f"{positive}, {TITLES[architecture]}", settings, int(seed), dataset)
 
 
 def generator_form(kind: GeneratorKind, dataset: DatasetView, classifiers: Sequence[ModelView]) -> None:

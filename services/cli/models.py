@@ -60,7 +60,7 @@ def train_classifier(
     json: JsonOption = False,
 ) -> None:
     """Train a binary classifier, one channel, with balanced sampling; report AUC on the test split."""
-    from cfcore.classifiers.store import TITLES
+    from cfcore.classifiers.architectures import TITLES
     from services.datasets import dataset_named
 
     opened = open_workspace(workspace)

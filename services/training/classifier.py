@@ -46,8 +46,8 @@ def train_classifier(workspace: Workspace, run: Run, progress: Progress) -> int:
     """Train, test and store a classifier; returns the model's id. Cut off and called again, it goes on.
 
     `run.settings`: positive (a label), negative (a label or None: all the rest), architecture (a key of
-    `store.TITLES`), width (1; of a VGG-16 or small CNN), size (64), iterations (700), batch (32), and those of the loop
-    (`LOOP_DEFAULTS`).
+    `architectures.TITLES`), width (1; of a VGG-16 or small CNN), size (64), iterations (700), batch (32), and those of
+    the loop (`LOOP_DEFAULTS`).
     """
     settings = CLASSIFIER_DEFAULTS | run.settings
     assert run.dataset_id is not None

@@ -42,7 +42,7 @@ def in_form(page: AppTest, kind: str, label: str, value: object = None) -> AppTe
 
 
 def method_of(page: AppTest) -> Any:
-    return next(element for element in page.segmented_control if element.label == "Method")
+    return next(element for element in page.selectbox if element.label == "Method")
 
 
 def test_an_empty_workspace_says_what_to_do(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,7 +107,7 @@ def test_the_form_starts_what_it_says(workspace: Workspace, monkeypatch: pytest.
     press(page, "New run")
     free = next(name for name, method in METHODS.items() if method.generator_kind is None)
     assert method_of(page).value == free, "the first method that needs no generator, while there is none"
-    in_form(page, "segmented_control", "Method", "eigenfind")
+    in_form(page, "selectbox", "Method", "eigenfind")
     assert "No trained pair of classifier and generator" in text_of(page)
     assert "StylEx with EigenFind needs a StylEx generator" in text_of(page)
     assert "“Train a StylEx generator” above" in text_of(page)
@@ -195,7 +195,7 @@ def test_the_form_offers_each_method_with_its_own_settings(
     page = app(monkeypatch, "runs")
     press(page, "New run")
     assert any(field.label == "scan" for field in page.number_input)
-    in_form(page, "segmented_control", "Method", "attfind")
+    in_form(page, "selectbox", "Method", "attfind")
     assert not any(field.label == "scan" for field in page.number_input)
     in_form(page, "number_input", "verified, %", 10.0)
     in_form(page, "selectbox", "selection", "subset")
@@ -214,8 +214,8 @@ def test_a_method_that_the_pages_do_not_know_is_offered_run_and_read(
     ids = shift_engine.scene(workspace)
     page = app(monkeypatch, "runs")
     press(page, "New run")
-    assert "Brightness shift** adds the same to every pixel" in method_of(page).help
-    in_form(page, "segmented_control", "Method", "shift")
+    in_form(page, "selectbox", "Method", "shift")
+    assert "Adds the same to every pixel." in text_of(page)
     fields = {field.label: field for field in page.number_input}
     degree = fields["brightness, steps"]
     assert (degree.value, degree.min, degree.max, degree.help) == (10.0, 0.5, 20.0, "0.05 of white each.")
@@ -240,7 +240,7 @@ def test_every_method_of_the_catalogue_starts_with_what_its_form_proposes(
     page = app(monkeypatch, "runs")
     for name, method in METHODS.items():
         press(page, "New run")
-        in_form(page, "segmented_control", "Method", name)
+        in_form(page, "selectbox", "Method", name)
         in_form(page, "button", "Start")
         assert not page.exception and not page.error, name
         run = list_runs(workspace)[0]

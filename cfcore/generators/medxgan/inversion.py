@@ -26,8 +26,8 @@ class Search:
 
     Attributes:
         steps: at most; the paper's 10,000. rate: of Adam.
-        patience: steps without gain (of the share `tolerance`, at least 1e-6) after which a start goes on at a tenth of the rate, and the
-            second time ends; 0: every start takes all steps.
+        patience: steps without gain (of the share `tolerance`, at least 1e-6) after which a start goes on at a tenth
+            of the rate, and the second time ends; 0: every start takes all steps.
         restarts: independent starts an image; the best is taken.
         warm: start from the encoder's code (the first start only), where the generator has one.
         keep_negative: images that C calls negative keep z2 = 0, as G was taught it, and search z1 alone.

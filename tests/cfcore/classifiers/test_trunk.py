@@ -10,7 +10,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from cfcore.classifiers.store import TITLES, build_classifier, load_classifier, save_classifier
+from cfcore.classifiers.architectures import TITLES, WIDE
+from cfcore.classifiers.store import TRUNKS, build_classifier, load_classifier, save_classifier
 from cfcore.classifiers.trunk import BinaryVGG, SmallCNN, TrunkClassifier
 from cfcore.training.weights import freeze
 
@@ -76,3 +77,9 @@ def test_what_is_refused() -> None:
         build_classifier("resnet", NAMES, 64)
     with pytest.raises(ValueError, match="two class names"):
         SmallCNN(("a", "b", "c"), 64)  # type: ignore[arg-type]
+
+
+def test_what_pages_offer_is_what_can_be_built() -> None:
+    assert set(WIDE) == set(TRUNKS)
+    for name, title in TITLES.items():
+        assert build_classifier(name, NAMES, 64).title == title
