@@ -60,7 +60,8 @@ def do(workspace: Workspace, run: Run, holder: str, stopping: threading.Event) -
     except Stopped:
         queue.put_back(workspace, run.id, holder)
     except Cancelled:
-        queue.end_run(workspace, run.id, holder, "cancelled", "Cancelled. Resume goes on where it stopped.")
+        kept = "Nothing of it is kept." if queue.lane_of(run.kind) == "short" else "Resume goes on where it stopped."
+        queue.end_run(workspace, run.id, holder, "cancelled", f"Cancelled. {kept}")
     except lease.LeaseLost:
         raise
     except Exception as error:

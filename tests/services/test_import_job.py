@@ -114,7 +114,7 @@ def test_a_cancel_leaves_nothing_and_there_is_nothing_to_resume(
 
     monkeypatch.setattr(importing, "read_image", read)
     work_off(workspace)
-    assert run_view(workspace, run_id).state == "cancelled" and len(seen) == 3
+    assert run_view(workspace, run_id).message == "Cancelled. Nothing of it is kept." and len(seen) == 3
     assert stored_files(workspace) == 0 and quarantined(workspace) == [] and list_datasets(workspace) == []
     resume_run(workspace, run_id, "me")
     work_off(workspace)
