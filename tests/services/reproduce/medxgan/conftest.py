@@ -25,8 +25,8 @@ class Spot(MedXGAN):
     """G(z1, z2): a ramp across by z1[0] and down by z1[1], and a square spot that z2 makes brighter, whatever its
     sign."""
 
-    def __init__(self) -> None:
-        super().__init__(MedXGANConfig(size=64, anatomy=2, pathology=3, channels=CHANNELS, encoder=False))
+    def __init__(self, encoder: bool = False) -> None:
+        super().__init__(MedXGANConfig(size=64, anatomy=2, pathology=3, channels=CHANNELS, encoder=encoder))
         self.spot: Tensor
         self.register_buffer("spot", torch.zeros(1, 64, 64))
         self.spot[0][SPOT] = 1

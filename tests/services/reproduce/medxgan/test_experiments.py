@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import Tensor
 
 from cfcore.engines.base import silent
+from cfcore.engines.medxgan import MedXGANEngine
 from services.reproduce.medxgan import failures, lig, monotone, table1, table2, table3
 from services.reproduce.medxgan.material import Column, HeldOut, positives
 
-from .conftest import SPOT, SpotColumn, spot_column
+from .conftest import SPOT, Spot, SpotColumn, spot_column
 
 
 def test_what_is_drawn_has_its_class_and_patients_differ(column: SpotColumn) -> None:
@@ -26,6 +28,35 @@ def test_what_is_drawn_has_its_class_and_patients_differ(column: SpotColumn) -> 
     assert {(row["data"], row["n"], row["paper_accuracy"]) for row in block.rows} == {
         ("generated", 256, 0.937), ("real", 64, 0.75),
     }  # fmt: skip
+
+
+class Reading(Spot):
+    """The same generator with an encoder that reads both ramps exactly."""
+
+    def __init__(self) -> None:
+        super().__init__(encoder=True)
+
+    def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        slopes = torch.einsum("nhw,ihw->ni", images[:, 0] - 0.45, self.ramps) / self.ramps.square().sum(dim=(1, 2))
+        return (10 * slopes).atanh(), torch.zeros(len(images), 3)
+
+
+class Noisy(SpotColumn):
+    """The generator's own patients under noise, which makes each two of them less alike."""
+
+    def held_out(self, most: int) -> HeldOut:
+        known = super().held_out(most)
+        noise = 0.05 * torch.randn(known.images.shape, generator=torch.Generator().manual_seed(2))
+        return HeldOut((known.images + noise).clamp(0, 1), known.labels)
+
+
+def test_a_smooth_picture_is_no_collapse(column: SpotColumn) -> None:
+    engine = MedXGANEngine(column.classifier, Reading(), column.engine.config)
+    noisy = Noisy(column.name, column.shipped, engine)
+    found = table1.work(table1.Extent(anatomies=60, real=60), noisy, silent).figures
+    assert found["collapse_phantom_low"] > 0.1
+    assert found["collapse_own_phantom_low"] < 0 < found["collapse_own_phantom_high"]
+    assert "collapse_own_phantom" not in table1.work(table1.Extent(anatomies=8, real=8), column, silent).figures
 
 
 class Collapsed(SpotColumn):
