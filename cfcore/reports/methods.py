@@ -82,6 +82,7 @@ def _selection(protocol: Protocol, facts: StudyFacts) -> str:
         + (f" ({facts.selection})" if facts.selection else "")
         + ".",
         _ALLOCATION.get(protocol.allocation, ""),
+        facts.exposure,
     ]
     gate, asked = protocol.gate, []
     if gate.same_class:

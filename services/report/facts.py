@@ -26,6 +26,7 @@ from db.models import (
 from services.reader_profiles import desk_settings
 from services.results import StudyResults
 from services.runs import RunRefused, RunView, run_view, versions
+from services.study_design.planning import exposure_line, plan_balance
 from services.workspace import Workspace
 
 SOURCES = {"table": "a table", "page": "researchers", "labels": "labels of the data set", "phantom": "phantoms"}
@@ -83,8 +84,15 @@ def study_facts(workspace: Workspace, found: StudyResults) -> StudyFacts:
         ethics=desk.ethics_number,
         consent=desk.ask_profile and bool(profiles),
         reference=reference,
+        exposure=_exposure(workspace, found),
         versions=report_versions(run) | _other_runs(workspace, found),
     )
+
+
+def _exposure(workspace: Workspace, found: StudyResults) -> str:
+    """How often a reader met a patient, as the lock page said it; "" for a study without planned schedules."""
+    table, _ = plan_balance(workspace, found.study.id)
+    return exposure_line(found.study.protocol, table.exposures) if table.exposures else ""
 
 
 def report_versions(run: RunView | None) -> dict[str, str]:

@@ -124,6 +124,7 @@ def test_the_export_reads_back_and_gives_every_number(
                 "tables/confirmatory.csv", "dicom/C01/report.dcm", "dicom/C01/original.dcm"}  # fmt: skip
     assert expected <= files.keys()
 
+    assert b"Every reader meets a patient" in files["report.html"], "the exposure count of the lock page"
     # From the long table and the protocol beside it: every number of the report.
     found = results(workspace, study_id)
     back = read_long(files["readings-long.csv"].decode())

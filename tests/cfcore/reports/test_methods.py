@@ -29,6 +29,9 @@ def test_the_methods_say_what_the_protocol_fixed() -> None:
                   "R1 Radiology, 7 years", "R2 took over the remaining cases of R1", "family of 3 hypotheses",
                   "Nobody looked at the results", "12 pairs, 3 control pairs, 2 repeats per reader"):  # fmt: skip
         assert words in text, words
+    assert "meets a patient" not in text and "up to 4 times" in said(
+        exposure="Every reader meets a patient up to 4 times."
+    )
     assert "Ethics" not in text and "consented" not in text, "what is not known is left out"
 
 
