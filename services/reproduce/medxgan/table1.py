@@ -115,7 +115,7 @@ def realisations(column: Column, extent: Extent) -> tuple[Tensor, Tensor]:
 
 
 def reconstructed(column: Column, negatives: Tensor) -> Tensor:
-    """What the generator draws of real negatives by the encoder's code: other people, as smooth as those it makes up."""
+    """What the generator draws by the encoder's code of real negatives: as smooth as those that it makes up."""
     z1, z2 = column.generator.encode(negatives)
     return drawn(column, z1, torch.zeros_like(z2))
 
