@@ -21,7 +21,7 @@ from ..codes import digest
 from ..stored import read_engine, write_engine
 from .config import MedXGANConfig
 
-NEGATIVE = "negative realisation"
+NEGATIVE = "negative"
 KEPT = 512  # codes remembered
 BATCH = 16
 PARTS = 10  # of the traversal whose changes the attribution sums up
@@ -117,7 +117,7 @@ class MedXGANEngine(Engine):
     def _names(self, target: int) -> list[str]:
         if target != POSITIVE:
             return [NEGATIVE]
-        return [f"positive realisation {i + 1}" for i in range(len(self.pathologies))]
+        return [f"positive {i + 1}" for i in range(len(self.pathologies))]
 
     def encode(self, images: Tensor, target: int) -> Tensor:
         """(n, anatomy + pathology): (z1, z2) of each image, as its inversion found them."""
@@ -174,8 +174,8 @@ class MedXGANEngine(Engine):
 
     def describe(self, direction: str) -> str:
         if direction == NEGATIVE:
-            return "z2 taken to 0, where the negative class is drawn"
-        return "z2 taken to a draw of N(0, I), where the positive class is drawn"
+            return "the negative realisation: z2 taken to 0, where the negative class is drawn"
+        return "a positive realisation: z2 taken to a draw of N(0, I), where the positive class is drawn"
 
     @torch.no_grad()
     def attribution(self, codes: Tensor, images: Tensor, target: int) -> Tensor:

@@ -42,7 +42,7 @@ def dark() -> Tensor:
 def test_the_negative_realisation_keeps_the_anatomy(classifier: Classifier, bright: Tensor) -> None:
     engine = MedXGANEngine.fit(classifier, bright, 0, CONFIG, generator=Planted())
     (only,) = engine.directions()
-    assert (only.name, only.kept, only.explained) == ("negative realisation", True, 1.0)
+    assert (only.name, only.kept, only.explained) == ("negative", True, 1.0)
     found = engine.explain(bright, 0)
     assert found.flipped.all() and found.direction == (only.name,) * 2
     wanted = Planted().decode(torch.tensor([[1.0], [-2.0]]), torch.zeros(2, 1))
@@ -55,7 +55,7 @@ def test_positive_realisations_are_ranked_and_walked_in_order(classifier: Classi
     found = engine.directions()
     assert len(found) == 3 and sorted(found, key=lambda d: -d.mean_change) == list(found)
     strongest = engine.pathologies.abs().argmax().item()
-    assert found[0].name == f"positive realisation {strongest + 1}"
+    assert found[0].name == f"positive {strongest + 1}"
     assert found[0].mean_change == pytest.approx(40 * 0.2 * engine.pathologies.abs().max().item(), rel=1e-3)
     out = engine.explain(dark, 1)
     assert out.flipped.all() == (found[0].explained == 1.0)
@@ -108,7 +108,7 @@ def test_what_is_refused(classifier: Classifier, bright: Tensor, stylex: StylEx)
         MedXGANEngine.fit(classifier, bright, 1, CONFIG, generator=Planted())
     with pytest.raises(ValueError, match="at least one image"):
         MedXGANEngine.fit(classifier, bright[:0], 0, CONFIG, generator=Planted())
-    with pytest.raises(ValueError, match="no direction 'v1 \\+' towards this class; there are negative realisation"):
+    with pytest.raises(ValueError, match="no direction 'v1 \\+' towards this class; there are negative"):
         MedXGANEngine(classifier, Planted(), CONFIG).move(bright, 0, direction="v1 +", degree=1.0)
     with pytest.raises(ValueError, match="realisations is 0"):
         MedXGANConfig(realisations=0)

@@ -161,6 +161,6 @@ def test_phantom_to_realisations(workspace: Workspace) -> None:
     assert card["config"]["encoder"] is False and "l1" not in card["test"]
     pair = ("--dataset", "toy", "--classifier", "C", "--target", "No Effusion", "--n", "2", "--fit-n", "2")
     found = call("explain", "medxgan", *pair, "--generator", "G", "--set", "steps=20")
-    assert found["n"] == 2 and found["directions"][0]["name"] == "negative realisation"  # type: ignore[index]
+    assert found["n"] == 2 and found["directions"][0]["name"] == "negative"  # type: ignore[index]
     text = refused("train", "medxgan", "--dataset", "toy", "--classifier", "C", "--recipe", "magic")
     assert "no recipe 'magic'; there are covered, paper" in " ".join(text.split()).replace("No recipe", "no recipe")
