@@ -81,7 +81,7 @@ def chart(title: str, across: str, x: Array, lines: Mapping[str, Line], width: i
         share = (at - x.min()) / (x.max() - x.min())
         return left + share * (right - left), bottom - (value - lowest) / (1 - lowest) * (bottom - top)
 
-    for tick in np.arange(np.ceil(lowest * 4) / 4, 1.01, 0.25):
+    for tick in np.arange(np.ceil(lowest * 4), 5) / 4 + 0.0:
         level = place(x.min(), tick)[1]
         draw.line((left, level, right, level), fill=(225, 228, 234))
         _write(draw, (8, int(level) - 8), f"{tick:.2f}", MUTED)
