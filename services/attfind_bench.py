@@ -40,7 +40,8 @@ PAPER_IMAGES = 600
 SOURCES = (
     "cfcore/engines/attfind",
     "cfcore/engines/first_order.py",
-    "cfcore/generators",
+    "cfcore/generators/layers.py",
+    "cfcore/generators/stylex",
     "cfcore/images/phantom",
     "services/attfind_bench.py",
 )

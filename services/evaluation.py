@@ -19,8 +19,14 @@ from services.training.material import Split, load_split, quality_of
 from services.workspace import Workspace
 
 QUICK = 200
-CLASSIFIER_SOURCES = ("cfcore/classifiers", "services/training/material.py")
-STYLEX_SOURCES = ("cfcore/classifiers", "cfcore/generators", "services/training/material.py")
+CLASSIFIER_SOURCES = (
+    "cfcore/classifiers/base.py", "cfcore/classifiers/densenet.py", "cfcore/classifiers/training.py",
+    "cfcore/classifiers/trunk.py", "services/training/material.py",
+)  # fmt: skip
+STYLEX_SOURCES = (
+    "cfcore/classifiers/base.py", "cfcore/classifiers/densenet.py", "cfcore/generators/layers.py",
+    "cfcore/generators/stylex", "services/training/material.py",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

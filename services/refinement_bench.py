@@ -22,7 +22,9 @@ from services.reproduce.result import inputs_of, source_files
 NAME = "bench-refinement"
 BATCH = 16
 SOURCES = (
-    "cfcore/classifiers", "cfcore/engines", "cfcore/generators", "cfcore/images/phantom", "cfcore/metrics",
+    "cfcore/classifiers/base.py", "cfcore/classifiers/densenet.py", "cfcore/engines/attfind", "cfcore/engines/base.py",
+    "cfcore/engines/codes.py", "cfcore/engines/eigenfind", "cfcore/engines/first_order.py", "cfcore/engines/transfer",
+    "cfcore/generators/layers.py", "cfcore/generators/stylex", "cfcore/images/phantom", "cfcore/metrics",
     "services/refinement_bench.py", "services/reproduce/material.py",
 )  # fmt: skip
 

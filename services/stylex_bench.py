@@ -37,7 +37,10 @@ NAME = "bench-stylex"
 SEED, PACEMAKER_SEED, SAMPLE_SEED = 61, 62, 0
 BATCH = 32
 DEVICE_LIMIT = 0.5
-SOURCES = ("cfcore/classifiers", "cfcore/generators", "cfcore/images/phantom", "services/stylex_bench.py")
+SOURCES = (
+    "cfcore/classifiers/base.py", "cfcore/classifiers/densenet.py", "cfcore/generators/layers.py",
+    "cfcore/generators/stylex", "cfcore/images/phantom", "services/stylex_bench.py",
+)  # fmt: skip
 
 Array = npt.NDArray[np.float64]
 

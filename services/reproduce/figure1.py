@@ -25,7 +25,9 @@ from services.reproduce.result import Part, Row, keep, plain, recall, reproduce,
 
 NAME = "reproduce-eigenfind-figure1"
 SOURCES = (
-    "cfcore/classifiers", "cfcore/engines", "cfcore/generators", "cfcore/images/phantom", "cfcore/metrics",
+    "cfcore/classifiers/base.py", "cfcore/classifiers/densenet.py", "cfcore/engines/attfind", "cfcore/engines/base.py",
+    "cfcore/engines/codes.py", "cfcore/engines/eigenfind", "cfcore/engines/first_order.py", "cfcore/engines/transfer",
+    "cfcore/generators/layers.py", "cfcore/generators/stylex", "cfcore/images/phantom", "cfcore/metrics",
     "services/reproduce/material.py", "services/reproduce/result.py", "services/reproduce/figure1.py",
 )  # fmt: skip
 SIDE, GAP, CAPTION, TITLE = 256, 8, 52, 34
