@@ -9,6 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from cfcore.classifiers.densenet import BinaryDenseNet
+from cfcore.classifiers.trunk import BinaryVGG, SmallCNN
+from cfcore.generators.medxgan import MedXGAN, MedXGANConfig
+from cfcore.generators.medxgan.model import Discriminator as Critic
 from cfcore.generators.stylex import StylEx, StylExConfig
 from cfcore.generators.stylex.losses import classifier_terms, path_lengths, r1_penalty
 
@@ -52,7 +55,32 @@ def _losses() -> tuple[nn.Module, Tensor]:
     return network, kl + perceptual
 
 
-@pytest.mark.parametrize("build", [_densenet, _encode_decode, _mapping, _discriminator, _losses])
+def _vgg() -> tuple[nn.Module, Tensor]:
+    network = BinaryVGG(("no", "yes"), 64, width=0.1).to("meta")
+    return network, network.logits(_images())
+
+
+def _small_cnn() -> tuple[nn.Module, Tensor]:
+    network = SmallCNN(("no", "yes"), 64).to("meta")
+    return network, network.logits(_images())
+
+
+def _medxgan() -> tuple[nn.Module, Tensor]:
+    model = MedXGAN(MedXGANConfig()).to("meta")
+    return model, model.decode(*model.encode(_images()))
+
+
+def _medxgan_critic() -> tuple[nn.Module, Tensor]:
+    critic = Critic(MedXGANConfig()).to("meta")
+    return critic, critic(_images())
+
+
+BUILDS = [
+    _densenet, _encode_decode, _mapping, _discriminator, _losses, _vgg, _small_cnn, _medxgan, _medxgan_critic,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("build", BUILDS)
 def test_forward_and_backward_on_meta(build: Callable[[], tuple[nn.Module, Tensor]]) -> None:
     module, out = build()
     assert out.device.type == "meta"
