@@ -54,7 +54,9 @@ def explain_form(dataset: DatasetView, classifiers: Sequence[ModelView]) -> None
     engine = st.selectbox("Method", methods, methods.index(first), format_func=lambda name: METHODS[name].title)
     about = METHODS[engine].about
     st.caption(f"{about[0].upper()}{about[1:]}.")
-    method, usable = METHODS[engine], pairs[engine]
+    method = METHODS[engine]
+    # Those that tell what the data set is labelled with come first: no brain classifier for chests.
+    usable = sorted(pairs[engine], key=lambda pair: not knows_a_label(pair[0], dataset))
     if not usable:
         nothing_usable(method)
         return
@@ -63,6 +65,8 @@ def explain_form(dataset: DatasetView, classifiers: Sequence[ModelView]) -> None
         classifier = st.selectbox("Classifier", [c for c, _ in usable], format_func=lambda m: m.name)
         own = next(found for c, found in usable if c.id == classifier.id)
         generator = st.selectbox("Generator", own, format_func=lambda m: m.name) if own else None
+    if not knows_a_label(classifier, dataset):
+        st.warning(f"{classifier.name} was not trained for any label of “{dataset.name}”.", icon=":material/warning:")
     names = [str(name) for name in classifier.card.get("class_names", [])]
     with right:
         target = st.selectbox("Target class", names, index=len(names) - 1, help="The class that images are moved to")
@@ -104,6 +108,11 @@ def explain_form(dataset: DatasetView, classifiers: Sequence[ModelView]) -> None
         )
     generator_id = generator.id if generator else None
     finish("explain", f"{method.short}, {target}", settings, int(seed), dataset, classifier.id, generator_id)
+
+
+def knows_a_label(classifier: ModelView, dataset: DatasetView) -> bool:
+    """Whether one of the classifier's classes, but for its first (the healthy one), is a label of the data set."""
+    return any(name in dataset.labels for name in classifier.card.get("class_names", [])[1:])
 
 
 def usable_pairs(

@@ -11,7 +11,8 @@ from streamlit.testing.v1 import AppTest
 
 from cfcore.engines.catalogue import METHODS
 from cfcore.generators.registry import GENERATORS
-from db.models import Run, now
+from db.models import Model, Run, now
+from services.models import list_models
 from services.notebook import list_entries
 from services.run_kinds import RUN_KINDS, generator_trained
 from services.runs import list_runs, run_view
@@ -125,6 +126,23 @@ def test_the_form_starts_what_it_says(workspace: Workspace, monkeypatch: pytest.
     assert run.settings["target"] == "Bright" and run.settings["images"]["predicted"] == "Dark"
     assert run.settings["config"]["scan"] == 12 and run.settings["rendering"] == "detail transfer"
     assert "My search" in text_of(page)
+
+
+def test_a_classifier_of_the_data_sets_labels_comes_first(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with workspace.session() as session:
+        card = {"class_names": ["Healthy", "Lesion"]}
+        session.add(Model(name="A brain", kind="classifier", path="none", sha256="2", card=card))
+    ids = shift_engine.scene(workspace)
+    add_generator(workspace, ids["classifier"])
+    page = app(monkeypatch, "runs")
+    press(page, "New run")
+    in_form(page, "selectbox", "Method", "gradcam")
+    box = next(box for box in page.selectbox if box.label == "Classifier")
+    assert list(box.options) == ["Brightness", "A brain"] and "was not trained for" not in text_of(page)
+    in_form(page, "selectbox", "Classifier", next(m for m in list_models(workspace) if m.name == "A brain"))
+    assert not page.exception and "A brain was not trained for any label of" in text_of(page)
 
 
 def test_short_cuts_and_refinement_are_off_unless_asked_for(

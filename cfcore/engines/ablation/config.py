@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 from cfcore.attribution.names import BASELINES, FILLS, Fill
 from cfcore.settings import setting
 
-from ..medxgan.config import INVERSION, MedXGANConfig
+from ..medxgan.config import INVERSION, MedXGANConfig, patience_setting, restarts_setting, warm_setting
 from ..settings import Settings
 
 MOST = 30.0  # per cent of the pixels, the end of the curves of METHODS 2
@@ -86,16 +86,9 @@ class LatentConfig(AblationConfig):
     search: int = setting(
         10_000, low=0, high=100_000, group=INVERSION, help="Optimiser steps an image, at most.", label="search steps"
     )
-    patience: int = setting(
-        50,
-        low=0,
-        high=10_000,
-        group=INVERSION,
-        help="Steps without gain after which the rate falls to a tenth, and the second time the search ends. 0: take "
-        "all steps, as the paper does.",
-    )
-    restarts: int = setting(1, low=1, high=20, group=INVERSION, help="Independent starts an image; the best is taken.")
-    warm: bool = setting(True, group=INVERSION, label="Start from the encoder's code, where there is an encoder")
+    patience: int = patience_setting()
+    restarts: int = restarts_setting()
+    warm: bool = warm_setting()
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -13,6 +13,28 @@ from ..settings import Settings
 INVERSION = "Inversion"
 
 
+def patience_setting() -> Any:
+    """The field that every method with an inversion has."""
+    return setting(
+        50,
+        low=0,
+        high=10_000,
+        group=INVERSION,
+        help="Steps without gain after which the rate falls to a tenth, and the second time the search ends. 0: take "
+        "all steps, as the paper does.",
+    )
+
+
+def restarts_setting() -> Any:
+    """The field that every method with an inversion has."""
+    return setting(1, low=1, high=20, group=INVERSION, help="Independent starts an image; the best is taken.")
+
+
+def warm_setting() -> Any:
+    """The field that every method with an inversion has."""
+    return setting(True, group=INVERSION, label="Start from the encoder's code, where there is an encoder")
+
+
 @dataclass(frozen=True)
 class MedXGANConfig(Settings):
     """How latents are searched and how many pathologies are drawn.
@@ -35,16 +57,9 @@ class MedXGANConfig(Settings):
         8, low=1, high=64, help="Pathologies drawn for a negative image, each a direction of its own."
     )
     steps: int = setting(10_000, low=0, high=100_000, group=INVERSION, help="Optimiser steps an image, at most.")
-    patience: int = setting(
-        50,
-        low=0,
-        high=10_000,
-        group=INVERSION,
-        help="Steps without gain after which the rate falls to a tenth, and the second time the search ends. 0: take "
-        "all steps, as the paper does.",
-    )
-    restarts: int = setting(1, low=1, high=20, group=INVERSION, help="Independent starts an image; the best is taken.")
-    warm: bool = setting(True, group=INVERSION, label="Start from the encoder's code, where there is an encoder")
+    patience: int = patience_setting()
+    restarts: int = restarts_setting()
+    warm: bool = warm_setting()
     keep_negative: bool = setting(
         True, group=INVERSION, label="Leave the pathology at 0 for images that the classifier calls negative"
     )
