@@ -11,7 +11,20 @@ from playwright.sync_api import Browser, Download, Page, expect
 
 from db.models import Pair, Study, StudyReader, Trial
 from services.workspace import Workspace
-from tests.browser.pages import SLOW, button, choose, pick, press, profile, settled, shot, tick, type_in, visit
+from tests.browser.pages import (
+    SLOW,
+    button,
+    choose,
+    open_run,
+    pick,
+    press,
+    profile,
+    settled,
+    shot,
+    tick,
+    type_in,
+    visit,
+)
 from tests.browser.reading import at_case, enter_room
 from tests.browser.server import Server
 
@@ -68,7 +81,7 @@ def start_eigenfind(page: Page, way: Way) -> None:
     shot(page, f"{way.name}-runs-new")
     press(page, "Start")
     expect(page.get_by_role("dialog")).to_be_hidden(timeout=SLOW)
-    press(page, "Open")
+    open_run(page, "EigenFind")
     expect(page.get_by_text("of 12 images flipped, as shown")).to_be_visible(timeout=3 * SLOW)
     expect(page.get_by_role("heading", level=1)).to_contain_text("done", timeout=SLOW)
     settled(page)

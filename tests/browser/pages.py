@@ -79,6 +79,12 @@ def press(page: Page, label: str) -> None:
     button(page, label).click()
 
 
+def open_run(page: Page, words: str) -> None:
+    """The newest run whose row says this; a list may still show what it held before."""
+    row = page.locator("[class*='st-key-run-']").filter(has_text=words).first
+    row.get_by_role("button", name=re.compile(r"(^|\s)Open$")).click()
+
+
 def button(page: Page, label: str) -> Locator:
     """The button with this label; its icon is a word, too, for a browser without our font."""
     return page.get_by_role("button", name=re.compile(rf"(^|\s){re.escape(label)}$")).first

@@ -16,7 +16,7 @@ from services.studies import close_study
 from services.workspace import Workspace, open_workspace
 from tests.browser import journey
 from tests.browser.journey import READERS, Way
-from tests.browser.pages import SLOW, choose, press, settled, shot, type_in, visit
+from tests.browser.pages import SLOW, choose, open_run, press, settled, shot, type_in, visit
 from tests.browser.server import Server
 
 # Findings of the effusion checklist.
@@ -50,7 +50,7 @@ def start(page: Page) -> None:
     shot(page, "medxgan-runs-new")
     press(page, "Start")
     expect(page.get_by_role("dialog")).to_be_hidden(timeout=SLOW)
-    press(page, "Open")
+    open_run(page, "medXGAN")
     expect(page.get_by_text("of 4 images flipped, as shown")).to_be_visible(timeout=3 * SLOW)
     expect(page.get_by_role("heading", level=1)).to_contain_text("done", timeout=SLOW)
     settled(page)

@@ -128,7 +128,8 @@ def times(export: Export, row: Row) -> Numbers:
     seconds = done["seconds"].dropna()
     quartiles = [seconds.quantile(q) if len(seconds) else NONE for q in (0.25, 0.5, 0.75)]
     middle = dict(zip(("lower_quartile", "median", "upper_quartile"), quartiles, strict=True))
-    return {"cases": len(seconds), "geometric_mean": stats.gmean(seconds) if len(seconds) else NONE} | middle
+    positive = seconds[seconds > 0]
+    return {"cases": len(seconds), "geometric_mean": stats.gmean(positive) if len(positive) else NONE} | middle
 
 
 def ratings(export: Export, row: Row) -> Numbers:
