@@ -12,8 +12,8 @@ from torch.nn import functional
 class Classifier(nn.Module, ABC):
     """A frozen image classifier behind one face.
 
-    A subclass owes `logits` and sets the attributes below; `features`, `head` and `last_convolution` where the network
-    has them.
+    A subclass owes `logits` and sets the attributes below; `features`, `head`, `maps`, `pyramid` and
+    `last_convolution` where the network has them.
     Images are (n, channels, *spatial) float32 in [0, 1]; the subclass maps them to the network's own range.
 
     Attributes:
@@ -47,6 +47,25 @@ class Classifier(nn.Module, ABC):
             TypeError: the network has no linear head that is known.
         """
         raise TypeError(f"{type(self).__name__} has no linear head that is known")
+
+    def maps(self, images: Tensor) -> Tensor:
+        """(n, d, *places) activations whose mean over the places (global average pooling) is `features`.
+
+        Raises:
+            TypeError: the network does not average a last map that is known.
+        """
+        raise TypeError(
+            f"{type(self).__name__} has no global average pooling before its linear layer, so Mirror-CFE cannot move "
+            "its feature map: take a DenseNet or a ResNet"
+        )
+
+    def pyramid(self, images: Tensor) -> list[Tensor]:
+        """Activations from fine to coarse, one a resolution; the last is `maps`.
+
+        Raises:
+            TypeError: as `maps`.
+        """
+        return [self.maps(images)]
 
     @property
     def last_convolution(self) -> nn.Module:

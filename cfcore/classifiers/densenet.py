@@ -33,6 +33,15 @@ class BinaryDenseNet(Classifier):
         """(n, 1024, h, w) activations before global average pooling, rectified."""
         return self.last_convolution(self.network.features((images - 0.5) * 4))
 
+    def pyramid(self, images: Tensor) -> list[Tensor]:
+        """At 64 pixels: (n, 64, 32, 32), (n, 64, 16, 16), (n, 128, 8, 8), (n, 256, 4, 4), (n, 1024, 2, 2)."""
+        out, taken = (images - 0.5) * 4, []
+        for name, layer in self.network.features.named_children():
+            out = layer(out)
+            if name in ("relu0", "pool0", "transition1", "transition2"):
+                taken.append(out)
+        return [*taken, self.last_convolution(out)]
+
     @property
     def last_convolution(self) -> nn.Module:
         """The ReLU after the last dense block and its batch norm: its output is `maps`."""

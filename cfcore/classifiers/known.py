@@ -86,6 +86,14 @@ class KnownClassifier(Classifier):
         """(n, d, h, w) activations before global average pooling, rectified."""
         return self._walk(images)[""]
 
+    def pyramid(self, images: Tensor) -> list[Tensor]:
+        """The stem and every stage; the last is `maps`."""
+        found = self._walk(images)
+        names = (
+            ("relu0", "pool0", "transition1", "transition2") if self.dense else ("act", "layer1", "layer2", "layer3")
+        )
+        return [*(found[name] for name in names), found[""]]
+
     def features(self, images: Tensor) -> Tensor:
         return self.maps(images).mean(dim=(2, 3))
 
