@@ -46,10 +46,11 @@ class MedXGANChoices:
 
     iterations: int = setting(8000, label="Iterations", low=10, high=1_000_000, step=500)
     batch: int = setting(32, label="Batch", low=2, high=256)
-    recipe: Literal["covered", "paper"] = setting(
+    recipe: Literal["covered", "guided", "paper"] = setting(
         "covered",
         label="Recipe",
-        help="covered: an encoder is trained along, so that every image has a code. paper: the GAN alone.",
+        help="covered: an encoder is trained along, so that every image has a code. guided: and the classifier's "
+        "activations are kept, for small findings. paper: the GAN alone.",
     )
 
     def settings(self) -> dict[str, Any]:

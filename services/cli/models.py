@@ -181,8 +181,13 @@ def train_medxgan(
     batch: int = 32,
     seconds: Seconds = None,
     recipe: Annotated[
-        str, typer.Option(help='"covered" (with an encoder; for a CPU) or "paper" (the GAN and the classifier alone).')
+        str,
+        typer.Option(
+            help='"covered" (with an encoder; for a CPU), "guided" (and with the classifier\'s activations kept) or '
+            '"paper" (the GAN and the classifier alone).'
+        ),
     ] = "covered",
+    pathology: Annotated[int, typer.Option(help="Length of z2.", min=1)] = 10,
     start_from: Annotated[str | None, typer.Option(help="Name of a generator to go on from.")] = None,
     accumulate: Accumulate = 1,
     precision: Precision = "32-true",
@@ -202,6 +207,7 @@ def train_medxgan(
         "batch": batch,
         "seconds": seconds,
         "recipe": recipe,
+        "networks": {} if pathology == 10 else {"pathology": pathology},
         "start_from": model_named(opened, start_from, "medxgan").id if start_from else None,
         "accumulate": accumulate,
         "precision": precision,

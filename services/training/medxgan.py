@@ -70,7 +70,7 @@ def train_medxgan(workspace: Workspace, run: Run, progress: Progress) -> int:
     losses = run_loop(workspace, run, task, batches, settings, progress)
     quality = quality_of_drawings(task.average, classifier, data["test"].images, run.seed)
     path, folder = new_folder(workspace)
-    card = card_of(workspace, run, settings) | {
+    card = card_of(workspace, run, settings, _options(settings)) | {
         "name": run.name,
         "classes": list(classifier.class_names),
         "images_seen": int(losses[-1]["iteration"]) * int(settings["batch"]),
@@ -92,3 +92,9 @@ def quality_of_drawings(model: MedXGAN, classifier: Classifier, images: Tensor, 
     generator = torch.Generator().manual_seed(seed)
     drawn = drawn_class(model, classifier, SAMPLES, generator)
     return drawn | encoded(model, classifier, images) if model.config.encoder else drawn
+
+
+def _options(settings: dict[str, Any]) -> list[str]:
+    """Options of the command line that only this training has."""
+    length = settings["networks"].get("pathology")
+    return [] if length is None else [f"--pathology {length}"]

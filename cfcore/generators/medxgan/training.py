@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from cfcore.classifiers.base import Classifier
-from cfcore.generators.stylex.losses import discriminator_loss, edge_distance, generator_loss
+from cfcore.generators.stylex.losses import discriminator_loss, edge_distance, generator_loss, r1_penalty
 from cfcore.training.task import Task
 from cfcore.training.weights import channels_last, load_weights
 
@@ -31,6 +31,9 @@ class MedXGANTraining:
         edge_weight: of the same between neighbouring pixels' differences.
         divergence_weight: of the codes' KL divergence from N(0, I), summed over z and divided by the pixels.
         own_class_weight: of KL(C(x) || C(G(E(x)))), taken every `own_class_every` iterations, times that number.
+        feature_weight: of the distance between C's activations on x and on G(E(x)), see `feature_distance`; as often.
+        discriminator_rate: of D's Adam.
+        r1_weight: of R1 on real images (Mescheder et al. 2018), taken every `r1_every` iterations, times that number.
         fakes: samples a real image; with an encoder half of them are swapped pathologies.
         half_life: images after which the running average of G has forgotten half; 0 keeps no average.
     """
@@ -44,6 +47,10 @@ class MedXGANTraining:
     divergence_weight: float = 1.0
     own_class_weight: float = 0.0
     own_class_every: int = 1
+    feature_weight: float = 0.0
+    discriminator_rate: float = 2e-4
+    r1_weight: float = 0.0
+    r1_every: int = 8
     fakes: float = 1.0
     half_life: float = 0.0
 
@@ -64,7 +71,33 @@ COVERED = replace(
 """Ours: an encoder is trained along, so that every training image has a code (as in VAE-GAN, Larsen et al. 2016). A GAN
 alone leaves images out, whose inversion then fails; and pictures are there after minutes on a CPU."""
 
-RECIPES = {"covered": COVERED, "paper": PAPER}
+GUIDED = replace(
+    COVERED,
+    class_weight=20.0,
+    adversarial_weight=0.1,
+    feature_weight=0.5,
+    discriminator_rate=1e-4,
+    r1_weight=0.05,
+)
+"""COVERED with C's activations kept, so that what C looks at is drawn where it lies however small it is, and with a
+discriminator that is held back, so that it does not win early."""
+
+RECIPES = {"covered": COVERED, "guided": GUIDED, "paper": PAPER}
+
+
+def feature_distance(classifier: Classifier, drawn: Tensor, images: Tensor) -> Tensor:
+    """Mean over C's stages of mean |F(drawn) - F(images)| / mean |F(images)|.
+
+    Raises:
+        TypeError: a classifier that does not tell its stages.
+    """
+    stages = getattr(classifier, "stages", None)
+    if stages is None:
+        raise TypeError(f"{type(classifier).__name__} does not tell its stages: choose the recipe covered or paper")
+    with torch.no_grad():
+        wanted = stages(images)
+    found = stages(drawn)
+    return torch.stack([(a - b).abs().mean() / b.abs().mean() for a, b in zip(found, wanted, strict=True)]).mean()
 
 
 class MedXGANTask(Task):
@@ -103,7 +136,9 @@ class MedXGANTask(Task):
         drawn = model if settings.reconstruction_weight else model.decoder
         self.optimizers = {
             "generator": torch.optim.Adam(drawn.parameters(), lr=settings.rate, betas=betas),
-            "discriminator": torch.optim.Adam(self.discriminator.parameters(), lr=2e-4, betas=betas),
+            "discriminator": torch.optim.Adam(
+                self.discriminator.parameters(), lr=settings.discriminator_rate, betas=betas
+            ),
         }
         self.held_out_images: Tensor | None = None
         self._seen: Tensor | None = None
@@ -125,7 +160,7 @@ class MedXGANTask(Task):
             for group in self.optimizers["generator"].param_groups:
                 group["lr"] = self.settings.rate * share
         losses, fake = self._train_generator(images, iteration, fabric)
-        return losses | self._train_discriminator(images, fake, fabric)
+        return losses | self._train_discriminator(images, fake, iteration, fabric)
 
     def _train_generator(self, images: Tensor, iteration: int, fabric: Fabric) -> tuple[dict[str, float], Tensor]:
         s, n = self.settings, max(2, round(len(images) * self.settings.fakes))
@@ -154,16 +189,25 @@ class MedXGANTask(Task):
             if s.own_class_weight and iteration % s.own_class_every == 0:
                 parts["own class"] = self._own_class(again, source)
                 total = total + s.own_class_every * s.own_class_weight * parts["own class"]
+            if s.feature_weight and iteration % s.own_class_every == 0:
+                parts["features"] = feature_distance(self.classifier, again, images)
+                total = total + s.own_class_every * s.feature_weight * parts["features"]
             total = total + s.divergence_weight * parts["divergence"] / images[0].numel()
         if self.update("generator", total, fabric):
             self._follow(len(images) * self.accumulate * self.part.pieces)
         self.discriminator.requires_grad_(True)
         return {name: value.item() for name, value in parts.items()}, fake.detach()
 
-    def _train_discriminator(self, images: Tensor, fake: Tensor, fabric: Fabric) -> dict[str, float]:
+    def _train_discriminator(self, images: Tensor, fake: Tensor, iteration: int, fabric: Fabric) -> dict[str, float]:
+        s = self.settings
         loss = discriminator_loss(self.discriminator(images), self.discriminator(fake))
+        parts = {"d": loss.item()}
+        if s.r1_weight and iteration % s.r1_every == 0:
+            r1 = r1_penalty(self.discriminator, images)
+            parts["r1"] = r1.item()
+            loss = loss + s.r1_every * s.r1_weight / 2 * r1
         self.update("discriminator", loss, fabric)
-        return {"d": loss.item()}
+        return parts
 
     def _samples(self, images: Tensor, n: int) -> tuple[Tensor, Tensor, Tensor]:
         """z1, z2 and (n,) classes: every other row is positive."""

@@ -21,13 +21,14 @@ def discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     return functional.softplus(-real_logits).mean() + functional.softplus(fake_logits).mean()
 
 
-def r1_penalty(discriminator: nn.Module, images: Tensor, label: Tensor) -> Tensor:
+def r1_penalty(discriminator: nn.Module, images: Tensor, *label: Tensor) -> Tensor:
     """Mean |grad_x D|^2 on real images in [-1, 1] (Mescheder et al. 2018), without the factor gamma / 2.
 
-    The images come in [0, 1]; the derivative with respect to 2 x - 1 is half of the one taken here.
+    The images come in [0, 1]; the derivative with respect to 2 x - 1 is half of the one taken here. `label`: for a
+    discriminator that takes one.
     """
     images = images.detach().requires_grad_(True)
-    (gradient,) = torch.autograd.grad(discriminator(images, label).sum(), images, create_graph=True)
+    (gradient,) = torch.autograd.grad(discriminator(images, *label).sum(), images, create_graph=True)
     return (gradient / 2).square().sum(dim=(1, 2, 3)).mean()
 
 

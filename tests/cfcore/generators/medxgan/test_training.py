@@ -15,7 +15,7 @@ from cfcore.classifiers.base import Classifier
 from cfcore.classifiers.trunk import SmallCNN
 from cfcore.generators.medxgan import MedXGAN
 from cfcore.generators.medxgan.measure import drawn_class, encoded
-from cfcore.generators.medxgan.training import COVERED, PAPER, MedXGANTask, MedXGANTraining
+from cfcore.generators.medxgan.training import COVERED, GUIDED, PAPER, MedXGANTask, MedXGANTraining, feature_distance
 from cfcore.training.batches import Batches
 from cfcore.training.loop import Schedule, train
 from cfcore.training.weights import freeze
@@ -58,6 +58,40 @@ def test_the_encoder_covers_the_images(classifier: Classifier, tmp_path: Path) -
     assert task.held_out() == pytest.approx(encoded(task.average, classifier, images)["l1"], abs=0.01)
     picture = task.picture()
     assert picture is not None and picture.shape == (5 * 16, 8 * 16)
+
+
+def test_guided_keeps_what_the_classifier_looks_at(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    classifier = SmallCNN(("dark", "bright"), 16, width=0.25)
+    freeze(classifier)
+    classifier.eval()
+    images = pictures()[0].float() / 255
+    assert feature_distance(classifier, images, images).item() == 0
+    assert feature_distance(classifier, images.flip(3), images).item() > 0
+    distances = []
+    for weight in (0.0, 2.0):
+        settings = replace(GUIDED, rate=RATE, half_life=200, feature_weight=weight, own_class_every=1)
+        task = trained(classifier, settings, tmp_path / str(weight), 100)
+        z1, z2 = task.average.encode(images)
+        positive = classifier.logits(images).argmax(dim=1)[:, None]
+        with torch.no_grad():
+            distances.append(feature_distance(classifier, task.average.decode(z1, z2 * positive), images).item())
+    assert distances[1] < distances[0]
+
+
+def test_r1_is_taken_every_so_often_and_told(classifier: Classifier, tmp_path: Path) -> None:
+    every = replace(COVERED, r1_weight=0.1, r1_every=2)
+    generator = torch.Generator().manual_seed(0)
+    task = MedXGANTask(MedXGAN(CONFIG), classifier, every, generator)
+    batch = pictures(16)[0].float() / 255, pictures(16)[1]
+    told = [task.step(batch, iteration, Fabric(accelerator="cpu")) for iteration in range(4)]
+    assert ["r1" in losses for losses in told] == [True, False, True, False]
+    assert all(losses["r1"] >= 0 for losses in told[::2])
+
+
+def test_a_classifier_without_stages_cannot_guide(classifier: Classifier) -> None:
+    with pytest.raises(TypeError, match="does not tell its stages: choose the recipe covered or paper"):
+        feature_distance(classifier, torch.zeros(1, 1, 16, 16), torch.zeros(1, 1, 16, 16))
 
 
 def test_two_calls_are_as_one(classifier: Classifier, tmp_path: Path) -> None:
