@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections import OrderedDict
-
 import torch
 from torch import Tensor
 
@@ -13,7 +10,8 @@ from cfcore.generators.stylex import StylEx
 from cfcore.generators.stylex.prepared import prepared
 from cfcore.generators.stylex.refine import Refinement, refine
 
-KEPT = 512  # refined codes remembered: a code of nine rows takes 18 kB
+from .base import Progress
+from .remembered import Remembered
 
 
 class Coder:
@@ -30,7 +28,9 @@ class Coder:
         self.classifier, self.generator = classifier, generator
         self.drawer = prepared(generator) if steps else generator
         self.refinement = Refinement(steps, rate, "w+")
-        self._known: OrderedDict[bytes, Tensor] = OrderedDict()
+        # One image at a time: many steps enlarge the rounding that differs between batch sizes (0.002 of the grey range
+        # after 20 steps), and an image's explanation must not depend on its neighbours.
+        self._known = Remembered(batch=1)
 
     @property
     def length(self) -> int:
@@ -43,29 +43,14 @@ class Coder:
         if self.refinement.steps == 0:
             label = self.classifier.logits(images).argmax(dim=1, keepdim=True)
             return torch.cat([self.generator.encode(images), label.to(images)], dim=1)
-        keys = [digest(image) for image in images]
-        for key, image in zip(keys, images, strict=True):
-            if key not in self._known:
-                self._known[key] = self._refined(image[None])
-            self._known.move_to_end(key)
-        codes = torch.cat([self._known[key] for key in keys])
-        while len(self._known) > KEPT:
-            self._known.popitem(last=False)
-        return codes
+        return self._known.rows(images, self._refined)
 
-    def _refined(self, image: Tensor) -> Tensor:
-        # One image at a time: many steps enlarge the rounding that differs between batch sizes (0.002 of the grey range
-        # after 20 steps), and an image's explanation must not depend on its neighbours.
+    def _refined(self, image: Tensor, progress: Progress) -> Tensor:
         label = self.classifier.logits(image).argmax(dim=1)
         # Engines draw without gradients; the steps need them.
         with torch.enable_grad():
             rows = refine(self.drawer, image, label, self.refinement)
         return torch.cat([rows.flatten(1), label[:, None].to(rows)], dim=1)
-
-
-def digest(image: Tensor) -> bytes:
-    """SHA-256 of an image's values."""
-    return hashlib.sha256(image.contiguous().cpu().numpy().tobytes()).digest()
 
 
 def split(codes: Tensor) -> tuple[Tensor, Tensor]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections import OrderedDict
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -16,14 +15,13 @@ from cfcore.attribution.names import FILLED, Fill
 from cfcore.attribution.score import Score
 from cfcore.classifiers.base import Classifier, is_class, resize, target_margin
 from cfcore.engines.base import Engine, Explanation, NamedDirection, Progress, silent
-from cfcore.engines.codes import digest
+from cfcore.engines.remembered import Remembered
 from cfcore.engines.stored import read_engine, write_engine
 from cfcore.rendering import DEFAULT_RENDERING, Rendering
 
 from .config import MOST, AblationConfig
 
 BATCH = 16
-KEPT = 512  # maps remembered: one of 64 px takes 16 kB
 
 
 class Ablation(Engine):
@@ -46,7 +44,7 @@ class Ablation(Engine):
         self.classifier, self.config, self.generator = classifier, config, generator
         self.size = tuple(classifier.size)
         self._directions: tuple[NamedDirection, ...] = ()
-        self._known: OrderedDict[bytes, Tensor] = OrderedDict()
+        self._known = Remembered(batch=1)
 
     @abstractmethod
     def _map(self, image: Tensor, score: Score) -> Tensor:
@@ -111,15 +109,7 @@ class Ablation(Engine):
         Remembered by the image's bytes, and made one image at a time, so that no map depends on an image's neighbours.
         """
         score = Score(self.classifier, target, against=True)
-        keys = [digest(image) + bytes([target]) for image in images]
-        for key, image in zip(keys, images, strict=True):
-            if key not in self._known:
-                self._known[key] = self._map(image[None], score).flatten(1)
-            self._known.move_to_end(key)
-        codes = torch.cat([self._known[key] for key in keys])
-        while len(self._known) > KEPT:
-            self._known.popitem(last=False)
-        return codes
+        return self._known.rows(images, lambda image, _: self._map(image, score).flatten(1), target)
 
     @torch.no_grad()
     def attribution(self, codes: Tensor, images: Tensor, target: int) -> Tensor:

@@ -15,7 +15,8 @@ from cfcore.generators.stylex import StylEx
 from cfcore.generators.stylex.prepared import prepared
 
 from ..base import Engine, Explanation, NamedDirection, Progress, Rendering, silent
-from ..codes import Coder, digest, draw, draw_styles, move, split, styles_of
+from ..codes import Coder, draw, draw_styles, move, split, styles_of
+from ..remembered import digest
 from ..stored import read_engine, write_engine
 from .basis import eigenvectors
 from .config import EigenFindConfig, batch_size

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections import OrderedDict
 from pathlib import Path
 from typing import Self
 
@@ -17,13 +16,11 @@ from cfcore.generators.medxgan.inversion import POSITIVE, Search, invert
 from cfcore.rendering import Rendering
 
 from ..base import Engine, Explanation, NamedDirection, Progress, silent
-from ..codes import digest
+from ..remembered import Remembered
 from ..stored import read_engine, write_engine
 from .config import MedXGANConfig
 
 NEGATIVE = "negative"
-KEPT = 512  # codes remembered
-BATCH = 16
 PARTS = 10  # of the traversal whose changes the attribution sums up
 
 
@@ -66,7 +63,7 @@ class MedXGANEngine(Engine):
             seed=config.seed,
         )
         self._directions: tuple[NamedDirection, ...] = ()
-        self._known: OrderedDict[bytes, Tensor] = OrderedDict()
+        self._known = Remembered()
         drawn = torch.Generator().manual_seed(config.seed)
         self.pathologies: Tensor
         self.register_buffer(
@@ -124,24 +121,10 @@ class MedXGANEngine(Engine):
         return self._found(images, silent)
 
     def _found(self, images: Tensor, progress: Progress) -> Tensor:
-        keys = [digest(image) for image in images]
-        fresh = list({key: row for row, key in enumerate(keys) if key not in self._known}.values())
-        for start in range(0, len(fresh), BATCH):
-            rows = fresh[start : start + BATCH]
-            begun = start / len(fresh)
+        return self._known.rows(images, self._inverted, progress=progress)
 
-            def tell(share: float, message: str, begun: float = begun, part: float = len(rows) / len(fresh)) -> None:
-                progress(begun + part * share, message)
-
-            found = torch.cat(invert(self.generator, self.classifier, images[rows], self._search, tell).best, dim=1)
-            for row, code in zip(rows, found, strict=True):
-                self._known[keys[row]] = code
-        codes = torch.stack([self._known[key] for key in keys])
-        for key in keys:
-            self._known.move_to_end(key)
-        while len(self._known) > KEPT:
-            self._known.popitem(last=False)
-        return codes
+    def _inverted(self, images: Tensor, progress: Progress) -> Tensor:
+        return torch.cat(invert(self.generator, self.classifier, images, self._search, progress).best, dim=1)
 
     def latents(self, codes: Tensor) -> tuple[Tensor, Tensor]:
         """z1 (n, anatomy) and z2 (n, pathology) of codes."""
