@@ -30,15 +30,15 @@ class TwoMaps(Classifier):
         convolution = nn.Conv2d(1, 2, 2, stride=2)
         convolution.weight.data = torch.tensor([0.25, -0.25]).view(2, 1, 1, 1).expand(2, 1, 2, 2).clone()
         convolution.bias = nn.Parameter(torch.tensor([0.0, 1.0]))
-        self.maps = nn.Sequential(convolution, nn.ReLU())
+        self.detector = nn.Sequential(convolution, nn.ReLU())
         self.requires_grad_(False)
 
     @property
     def last_convolution(self) -> nn.Module:
-        return self.maps
+        return self.detector
 
     def logits(self, images: Tensor) -> Tensor:
-        maps = self.maps(images)
+        maps = self.detector(images)
         logit = 4 * maps[:, 0, 0, 0] - 2 * maps[:, 1, 1, 1]
         return torch.stack([torch.zeros_like(logit), logit], dim=1)
 

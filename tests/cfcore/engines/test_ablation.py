@@ -40,15 +40,15 @@ class Spots(Classifier):
         convolution = nn.Conv2d(1, 1, 3, padding=1)
         nn.init.constant_(convolution.weight, 1 / 9)
         nn.init.constant_(convolution.bias, -0.5)  # type: ignore[arg-type]
-        self.maps = nn.Sequential(convolution, nn.ReLU())
+        self.detector = nn.Sequential(convolution, nn.ReLU())
         self.requires_grad_(False)
 
     @property
     def last_convolution(self) -> nn.Module:
-        return self.maps
+        return self.detector
 
     def logits(self, images: Tensor) -> Tensor:
-        logit = 4 * (self.maps(images).sum(dim=(1, 2, 3)) - 1)
+        logit = 4 * (self.detector(images).sum(dim=(1, 2, 3)) - 1)
         return torch.stack([torch.zeros_like(logit), logit], dim=1)
 
 

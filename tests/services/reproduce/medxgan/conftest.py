@@ -51,14 +51,14 @@ class SpotClassifier(Classifier):
         super().__init__()
         means = nn.Conv2d(1, 1, 8, 8, bias=False)
         nn.init.constant_(means.weight, 1 / 64)
-        self.maps = nn.Sequential(means, nn.ReLU())
+        self.detector = nn.Sequential(means, nn.ReLU())
 
     @property
     def last_convolution(self) -> nn.Module:
-        return self.maps
+        return self.detector
 
     def logits(self, images: Tensor) -> Tensor:
-        margin = 30 * (self.maps(images)[:, 0, 5:7, 3:5].mean(dim=(1, 2)) - 0.6)
+        margin = 30 * (self.detector(images)[:, 0, 5:7, 3:5].mean(dim=(1, 2)) - 0.6)
         return torch.stack([torch.zeros_like(margin), margin], dim=1)
 
 
