@@ -2,5 +2,12 @@
 
 from __future__ import annotations
 
-TITLES: dict[str, str] = {"densenet121": "DenseNet-121", "vgg16": "VGG-16", "small-cnn": "Small CNN"}
-WIDE = ("vgg16", "small-cnn")  # with a width of their own
+TITLES: dict[str, str] = {
+    "densenet121": "DenseNet-121",
+    "vgg16": "VGG-16",
+    "small-cnn": "Small CNN",
+    "resnet18": "ResNet-18",
+    "resnet50": "ResNet-50",
+}
+WIDE = ("vgg16", "small-cnn", "resnet18", "resnet50")  # with a width of their own
+MANY = ("resnet18", "resnet50")  # for more than two classes, too

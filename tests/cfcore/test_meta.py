@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from cfcore.classifiers.densenet import BinaryDenseNet
+from cfcore.classifiers.resnet import ResidualNet
 from cfcore.classifiers.trunk import BinaryVGG, SmallCNN
 from cfcore.generators.medxgan import MedXGAN, MedXGANConfig
 from cfcore.generators.medxgan.model import Discriminator as Critic
@@ -65,6 +66,11 @@ def _small_cnn() -> tuple[nn.Module, Tensor]:
     return network, network.logits(_images())
 
 
+def _resnet() -> tuple[nn.Module, Tensor]:
+    network = ResidualNet("resnet50", ("a", "b", "c"), 64, width=0.1).to("meta")
+    return network, network.logits(_images())
+
+
 def _medxgan() -> tuple[nn.Module, Tensor]:
     model = MedXGAN(MedXGANConfig()).to("meta")
     return model, model.decode(*model.encode(_images()))
@@ -76,7 +82,8 @@ def _medxgan_critic() -> tuple[nn.Module, Tensor]:
 
 
 BUILDS = [
-    _densenet, _encode_decode, _mapping, _discriminator, _losses, _vgg, _small_cnn, _medxgan, _medxgan_critic,
+    _densenet, _encode_decode, _mapping, _discriminator, _losses, _vgg, _small_cnn, _resnet, _medxgan,
+    _medxgan_critic,
 ]  # fmt: skip
 
 

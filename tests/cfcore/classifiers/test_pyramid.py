@@ -11,6 +11,7 @@ from torch.nn import functional
 from cfcore.classifiers.base import Classifier
 from cfcore.classifiers.densenet import BinaryDenseNet
 from cfcore.classifiers.known import KnownClassifier
+from cfcore.classifiers.resnet import ResidualNet
 from cfcore.classifiers.spec import ClassifierSpec
 from cfcore.classifiers.store import build_classifier
 
@@ -23,8 +24,16 @@ def known(architecture: str) -> Classifier:
 
 @pytest.mark.parametrize(
     "classifier",
-    [BinaryDenseNet(NAMES, 64), known("densenet121"), known("resnet18"), known("monai-resnet18"), known("resnet50")],
-    ids=["own densenet", "densenet121", "resnet18", "monai-resnet18", "resnet50"],
+    [
+        BinaryDenseNet(NAMES, 64),
+        ResidualNet("resnet18", NAMES, 64, width=0.5),
+        ResidualNet("resnet50", ("Healthy", "Viral", "Bacterial"), 64, width=0.25),
+        known("densenet121"),
+        known("resnet18"),
+        known("monai-resnet18"),
+        known("resnet50"),
+    ],
+    ids=["own densenet", "own resnet18", "own resnet50", "densenet121", "resnet18", "monai-resnet18", "resnet50"],
 )
 @torch.no_grad()
 def test_a_pyramid_gets_coarser_and_ends_in_the_map_that_is_averaged(classifier: Classifier) -> None:

@@ -10,7 +10,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from cfcore.classifiers.architectures import TITLES, WIDE
+from cfcore.classifiers.architectures import MANY, TITLES, WIDE
+from cfcore.classifiers.resnet import BLOCKS
 from cfcore.classifiers.store import TRUNKS, build_classifier, load_classifier, save_classifier
 from cfcore.classifiers.trunk import BinaryVGG, SmallCNN, TrunkClassifier
 from cfcore.training.weights import freeze
@@ -71,7 +72,7 @@ def test_what_is_refused() -> None:
         build_classifier("vgg16", NAMES, 48)
     with pytest.raises(ValueError, match="width is 0: choose a factor above 0"):
         build_classifier("small-cnn", NAMES, 64, width=0)
-    with pytest.raises(ValueError, match="DenseNet-121 has one width: leave it at 1, or choose vgg16 or small-cnn"):
+    with pytest.raises(ValueError, match="DenseNet-121 has one width: leave it at 1, or choose vgg16 or small-cnn or"):
         build_classifier("densenet121", NAMES, 64, width=0.5)
     with pytest.raises(ValueError, match="no architecture 'resnet'; known are " + ", ".join(TITLES)):
         build_classifier("resnet", NAMES, 64)
@@ -80,6 +81,6 @@ def test_what_is_refused() -> None:
 
 
 def test_what_pages_offer_is_what_can_be_built() -> None:
-    assert set(WIDE) == set(TRUNKS)
+    assert set(WIDE) - set(MANY) == set(TRUNKS) and set(MANY) == set(BLOCKS)
     for name, title in TITLES.items():
         assert build_classifier(name, NAMES, 64).title == title
