@@ -12,10 +12,11 @@ _LABEL, _PLOT, _VALUE = 250, 430, 170
 _GAP, _STEP = 16, 19
 
 
-def _marker(kind: int, x: float, y: float, colour: str) -> str:
-    r = 5.0
+def marker(kind: int, x: float, y: float, colour: str, r: float = 5.0, hollow: bool = False) -> str:
+    """The mark number `kind` (0 to 5) around a point; `r`: half its width in pixels."""
+    fill = f'fill="#ffffff" stroke="{colour}" stroke-width="1.6"' if hollow else f'fill="{colour}"'
     if kind == 0:
-        return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{r}" fill="{colour}"/>'
+        return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{r}" {fill}/>'
     shapes = {
         1: [(-r, -r), (r, -r), (r, r), (-r, r)],
         2: [(0, -r - 1), (r + 1, 0), (0, r + 1), (-r - 1, 0)],
@@ -24,7 +25,7 @@ def _marker(kind: int, x: float, y: float, colour: str) -> str:
         5: [(-r, -r / 2), (0, -r - 1), (r, -r / 2), (r, r), (-r, r)],
     }
     points = " ".join(f"{x + dx:.1f},{y + dy:.1f}" for dx, dy in shapes[kind])
-    return f'<polygon points="{points}" fill="{colour}"/>'
+    return f'<polygon points="{points}" {fill}/>'
 
 
 def _short(label: str, most: int = 34) -> str:
@@ -74,12 +75,12 @@ def forest_svg(
                     f'<line class="ci" x1="{at(low):.1f}" y1="{line:.1f}" x2="{at(high):.1f}" y2="{line:.1f}" '
                     f'style="stroke:{colour}"/>'
                 )
-            parts.append(_marker(j % 6, at(value), line, colour))
+            parts.append(marker(j % 6, at(value), line, colour))
             parts.append(f'<text class="value" x="{right}" y="{line + 4:.1f}">{with_spread(row, coefficient)}</text>')
         y += _STEP * len(arms) + _GAP
     legend, x = [], float(_LABEL)
     for j, (_, name) in enumerate(arms):
-        legend.append(_marker(j % 6, x + 6, 13, ARM_COLOURS[j % 6]))
+        legend.append(marker(j % 6, x + 6, 13, ARM_COLOURS[j % 6]))
         legend.append(f'<text x="{x + 18:.0f}" y="17">{escape(name)}</text>')
         x += 34 + 8.2 * len(name)
     width = max(_LABEL + _PLOT + _VALUE, round(x))

@@ -118,13 +118,19 @@ def bench_coverage(
     quick: Quick = False,
     cached: Cached = False,
     page: Annotated[Path | None, typer.Option(help="Markdown file to write the tables to.")] = None,
+    picture: Annotated[Path | None, typer.Option(help="Folder for the drawing (SVG).")] = None,
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
 ) -> None:
     """How often the intervals of simulated studies hold the truth (needs no workspace)."""
     from services.coverage_bench import bench_coverage as bench
+    from services.coverage_page import write_page, write_picture
 
-    result = bench(quick, from_store=cached, page=page, progress=terminal_progress(json))
+    result = bench(quick, from_store=cached, progress=terminal_progress(json))
+    if page is not None:
+        write_page(result, page)
+    if picture is not None:
+        write_picture(result, picture)
     lines = [f"{'scenario':<22}{'statistic':<18}{'interval':<26}{'covered':>8}{'width':>8}{'without':>9}"]
     for row in result["rows"]:
         covered, width = ("–" if row[name] is None else f"{row[name]:.3f}" for name in ("covered", "width"))

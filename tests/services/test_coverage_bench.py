@@ -12,16 +12,8 @@ def small(monkeypatch):
     monkeypatch.setattr(coverage_bench, "QUICK", Extent(6, 60))
 
 
-def test_figures_rows_and_page(small, tmp_path):
-    page = tmp_path / "coverage.md"
-    result = bench_coverage(quick=True, page=page)
+def test_figures_and_rows(small):
+    result = bench_coverage(quick=True)
     assert result["figures"]["covered_ac1_closed_form_10_common"] <= 1
     assert "covered_share_patients_x_readers_12_readers_differ_5" in result["figures"]
     assert {row["scenario"] for row in result["rows"]} == {"10_common", "12_readers_differ_5"}
-    text = page.read_text()
-    assert "bench coverage --page" in text and "| AC1 | closed form | " in text and "6 simulated studies" in text
-
-
-def test_an_interval_that_was_often_missing_is_marked():
-    assert coverage_bench._cell({"covered": 0.9, "without": 0.5, "width": 0.25}) == "0.90* (0.25)"
-    assert coverage_bench._cell({"covered": None, "without": 1.0, "width": None}) == "–"
