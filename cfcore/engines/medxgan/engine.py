@@ -12,13 +12,13 @@ from torch import Tensor, nn
 
 from cfcore.classifiers.base import Classifier, is_class, resize, target_margin
 from cfcore.generators.medxgan import MedXGAN
-from cfcore.generators.medxgan.inversion import POSITIVE, Search, invert
+from cfcore.generators.medxgan.inversion import POSITIVE, Search
 from cfcore.rendering import Rendering
 
 from ..base import Engine, Explanation, NamedDirection, Progress, silent
-from ..remembered import Remembered
 from ..stored import read_engine, write_engine
 from .config import MedXGANConfig
+from .latents import latents_of
 
 NEGATIVE = "negative"
 PARTS = 10  # of the traversal whose changes the attribution sums up
@@ -28,7 +28,8 @@ class MedXGANEngine(Engine):
     """G(z1, z2 + degree (z2' - z2)): towards the negative class z2' = 0 (the negative realisation at degree 1), towards
     the positive class z2' is one of several draws of N(0, I), the positive realisations (seed 001, METHODS 2).
 
-    A code is (z1, z2) of the image, found once by inversion and remembered.
+    A code is (z1, z2) of the image, found once by inversion and remembered for every engine of the process that would
+    search in the same way.
     """
 
     name = "medxgan"
@@ -63,7 +64,7 @@ class MedXGANEngine(Engine):
             seed=config.seed,
         )
         self._directions: tuple[NamedDirection, ...] = ()
-        self._known = Remembered()
+        self._latents = latents_of(generator, classifier, self._search)
         drawn = torch.Generator().manual_seed(config.seed)
         self.pathologies: Tensor
         self.register_buffer(
@@ -121,10 +122,7 @@ class MedXGANEngine(Engine):
         return self._found(images, silent)
 
     def _found(self, images: Tensor, progress: Progress) -> Tensor:
-        return self._known.rows(images, self._inverted, progress=progress)
-
-    def _inverted(self, images: Tensor, progress: Progress) -> Tensor:
-        return torch.cat(invert(self.generator, self.classifier, images, self._search, progress).best, dim=1)
+        return self._latents.of(self.generator, self.classifier, images, self._search, progress)
 
     def latents(self, codes: Tensor) -> tuple[Tensor, Tensor]:
         """z1 (n, anatomy) and z2 (n, pathology) of codes."""

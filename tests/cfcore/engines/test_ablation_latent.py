@@ -18,6 +18,7 @@ from cfcore.engines.ablation import (
     LatentIntegratedGradients,
     LIGConfig,
 )
+from cfcore.engines.medxgan import MedXGANEngine
 from cfcore.generators.medxgan import MedXGAN, MedXGANConfig
 
 SIDE = 16
@@ -43,7 +44,10 @@ class Planted(MedXGAN):
     def __init__(self) -> None:
         super().__init__(MedXGANConfig(size=SIDE, anatomy=1, pathology=1, channels={4: 4, 8: 4}, encoder=False))
 
+    searched = 0  # pictures that an inversion asked gradients of
+
     def decode(self, z1: Tensor, z2: Tensor) -> Tensor:
+        self.searched += len(z1) if z1.requires_grad else 0
         ramp = torch.linspace(-0.05, 0.05, SIDE).view(1, 1, 1, SIDE)
         spot = torch.zeros(1, 1, SIDE, SIDE)
         spot[:, :, 6:10, 6:11] = 0.7
@@ -97,6 +101,20 @@ def test_only_the_path_adds_up_to_the_change_of_the_logit(bright: Tensor) -> Non
     change = ends[0] - ends[1]
     assert ((sums["path"] - change).abs() < 0.01 * change).all()
     assert ((sums["published"] - change).abs() > 0.02 * change).any()
+
+
+def test_all_maps_of_an_image_take_one_inversion(bright: Tensor) -> None:
+    classifier, generator = Sums(), Planted()
+    medxgan = MedXGANEngine.fit(
+        classifier, bright, CLEAR, DifferenceConfig(search=STEPS).inversion, generator=generator
+    )
+    searched = generator.searched
+    for kind, config in CASES:
+        engine = kind.fit(classifier, bright, CLEAR, config, generator=generator)
+        assert torch.equal(engine.medxgan.encode(bright, CLEAR), medxgan.encode(bright, CLEAR))
+    assert generator.searched == searched > 0
+    Difference.fit(classifier, bright, CLEAR, DifferenceConfig(search=STEPS, restarts=2), generator=generator)
+    assert generator.searched > searched
 
 
 def test_replacing_the_sign_flips_the_class(engine: Ablation, bright: Tensor) -> None:
