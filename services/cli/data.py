@@ -114,6 +114,42 @@ def brain(
 
 
 @plain_errors
+def mnist(
+    name: Annotated[str, typer.Option(help="Name of the data set.")],
+    path: Annotated[
+        Path | None,
+        typer.Argument(help="An npz file, or a folder of idx files; by default mnist10k.npz in the data folder."),
+    ] = None,
+    digits: Annotated[str | None, typer.Option(help='Take these classes only, e.g. "3,8".')] = None,
+    labels: Annotated[str | None, typer.Option(help='What classes 0, 1, ... are called, e.g. "coat,shirt".')] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the split, where the files give none.")] = 0,
+    workspace: WorkspaceOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Import small labelled grey images from arrays: MNIST, Fashion-MNIST (idx), MedMNIST (npz)."""
+    from services.arrays import import_arrays
+
+    only = [part.strip() for part in digits.split(",")] if digits else None
+    if only and not all(part.isdecimal() for part in only):
+        raise ValueError(f'--digits takes whole numbers with commas between them, e.g. "3,8", not {digits!r}')
+    result = import_arrays(
+        open_workspace(workspace),
+        path,
+        name,
+        only=[int(part) for part in only] if only else None,
+        label_names=[part.strip() for part in labels.split(",")] if labels else None,
+        seed=seed,
+        progress=terminal_progress(json),
+        actor="command line",
+    )
+    say(
+        {"dataset": result.dataset_id, "imported": result.imported},
+        json,
+        f"Imported {result.imported} images as {name!r}.",
+    )
+
+
+@plain_errors
 def list_command(workspace: WorkspaceOption = None, json: JsonOption = False) -> None:
     """Data sets, models and runs of the workspace."""
     from services.datasets import list_datasets

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import typer
 
-from . import agreement, augment, bench, data, explain, models, own, report, reproduce, reproduce_medxgan, server
+from . import (
+    agreement,
+    augment,
+    bench,
+    data,
+    explain,
+    models,
+    own,
+    report,
+    reproduce,
+    reproduce_medxgan,
+    server,
+    train_drawn,
+)
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 train = typer.Typer(no_args_is_help=True, help="Train a classifier or a generator.")
@@ -21,6 +34,7 @@ app.add_typer(evaluate, name="evaluate")
 app.command("import")(data.import_command)
 app.command("phantom")(data.phantom)
 app.command("brain")(data.brain)
+app.command("mnist")(data.mnist)
 app.command("list")(data.list_command)
 benches.command("phantom")(bench.bench_phantom)
 benches.command("eigenfind")(bench.bench_eigenfind)
@@ -45,6 +59,9 @@ add.command("classifier")(own.add_classifier)
 train.command("classifier")(models.train_classifier)
 train.command("stylex")(models.train_stylex)
 train.command("medxgan")(models.train_medxgan)
+train.command("vae")(train_drawn.train_vae)
+train.command("expgan")(train_drawn.train_expgan)
+train.command("c3lt")(train_drawn.train_c3lt)
 train.command("detail")(models.train_detail)
 evaluate.command("classifier")(models.evaluate_classifier)
 evaluate.command("stylex")(models.evaluate_stylex)
