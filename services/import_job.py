@@ -24,6 +24,7 @@ from db.models import Run, now
 from services.importing import (
     ImportResult,
     NothingImported,
+    Progress,
     Written,
     discard_cut_off,
     free_name,
@@ -32,7 +33,7 @@ from services.importing import (
 )
 from services.permissions import require_researcher
 from services.runs import UNDER_WAY, RunView, list_runs, queue_run
-from services.uploads import Quarantine, empty_quarantine, handed_over
+from services.uploads import Quarantine, UploadRefused, empty_quarantine, handed_over, unpack_archives
 from services.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ KIND = "import"
 REQUEST, LEFT_OUT = "request.json", "left-out.json"
 # How long the names of files that were left out wait for the importer to look.
 NAMES_WAIT = timedelta(days=1)
+# The share of an import that is over when the archives among its files are unpacked.
+UNPACKED = 0.2
 GONE = "The files of this import are not kept after it has ended: import them again."
 
 LeftOut = list[tuple[int, str, str]]
@@ -121,8 +124,11 @@ def clean_up(workspace: Workspace) -> None:
 def import_run(workspace: Workspace, run: Run, progress: RunProgress) -> None:
     """The worker's job, all or nothing: cancelled or failed it leaves nothing behind, cut off it begins anew.
 
+    Archives are unpacked first, then the files are looked at and read: all three with progress and cancel.
+
     Raises:
-        ImportRefused: as `services.importing.import_images`; the message holds no names.
+        ImportRefused, UploadRefused: as `services.importing.import_images` and `services.uploads.unpack_archives`; the
+            message holds no names.
     """
     from services.worker import lease
 
@@ -163,12 +169,13 @@ def _import_files(workspace: Workspace, run: Run, progress: RunProgress, written
     goes_on = False
     left_out: LeftOut = []
     try:
+        source, rest = _source(upload, progress) if request.path is None else (Path(request.path), progress)
         result = import_images(
             workspace,
-            _source(upload) if request.path is None else Path(request.path),
+            source,
             run.settings["name"],
             request.layout,
-            progress,
+            rest,
             seed=request.seed,
             patient_pattern=request.patient_pattern,
             resplit=request.resplit,
@@ -182,7 +189,7 @@ def _import_files(workspace: Workspace, run: Run, progress: RunProgress, written
     except NothingImported as error:
         left_out = error.skipped
         raise
-    except (ImportRefused, Cancelled):
+    except (ImportRefused, UploadRefused, Cancelled):
         raise
     except OSError as error:
         raise ImportRefused(plain(error)) from None
@@ -194,15 +201,18 @@ def _import_files(workspace: Workspace, run: Run, progress: RunProgress, written
             _close(upload, left_out)
 
 
-def _source(upload: Quarantine) -> Path:
-    """The only file, which may be a table or an image, or the folder of all."""
-    found = list(upload.folder.iterdir())
-    return found[0] if len(found) == 1 and found[0].is_file() else upload.folder
+def _source(upload: Quarantine, progress: RunProgress) -> tuple[Path, Progress]:
+    """The only file, which may be a table or an image, or the folder of all; and the progress of what is left to do."""
+    folder = unpack_archives(upload, progress.part(0.0, UNPACKED))
+    found = list(folder.iterdir())
+    source = found[0] if len(found) == 1 and found[0].is_file() else folder
+    return source, progress if folder == upload.folder else progress.part(UNPACKED, 1.0)
 
 
 def _close(upload: Quarantine, left_out: LeftOut) -> None:
     """Remove what was imported; only the names of what was left out wait for the importer."""
-    shutil.rmtree(upload.folder, ignore_errors=True)
+    for folder in (upload.folder, upload.content):
+        shutil.rmtree(folder, ignore_errors=True)
     if left_out:
         (upload.place / LEFT_OUT).write_text(json.dumps(left_out), "utf-8")
         (upload.place / REQUEST).unlink(missing_ok=True)

@@ -35,6 +35,8 @@ from services.locks import claimed
 from services.workspace import Workspace
 
 _ATTEMPTS = 5
+# The share of an import that is over when its files have been listed and their headers read.
+_PLANNED = 0.2
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +97,8 @@ def import_images(
     Args:
         path, layout, seed, patient_pattern, resplit, only: see `cfcore.images.layouts.plan_import`.
         name: of the data set; not taken yet.
-        progress: called with the share done and a message; what it raises ends the import and undoes it.
+        progress: called with the share done and a message, while files are looked at and while they are read; what it
+            raises ends the import and undoes it.
         actor: who imports, for the event log.
         written: called in the transaction that writes the data set.
 
@@ -104,12 +107,20 @@ def import_images(
             `NothingImported`).
     """
     name = free_name(workspace, name)
-    plan = plan_import(Path(path), layout, seed=seed, patient_pattern=patient_pattern, resplit=resplit, only=only)
+    plan = plan_import(
+        Path(path),
+        layout,
+        seed=seed,
+        patient_pattern=patient_pattern,
+        resplit=resplit,
+        only=only,
+        progress=lambda share, message: progress(_PLANNED * share, message),
+    )
     rows: list[Row] = []
     skipped: list[tuple[Item, Reason]] = []
     with _all_or_nothing(workspace) as store:
         for i, item in enumerate(plan.items):
-            _tell(progress, i, len(plan.items), "files")
+            _tell(progress, i, len(plan.items), "files", start=_PLANNED)
             try:
                 rows.append(_imported(workspace, item, store))
             except UnreadableImage as error:
@@ -265,9 +276,9 @@ def _technical(image: Radiograph) -> dict[str, Any]:
     }
 
 
-def _tell(progress: Progress, i: int, n: int, what: str) -> None:
-    """Progress before every file, so that a cancel waits for no more than one."""
-    progress(i / n, f"{i} of {n} {what}")
+def _tell(progress: Progress, i: int, n: int, what: str, *, start: float = 0.0) -> None:
+    """Progress before every file, so that a cancel waits for no more than one. `start`: what was done before."""
+    progress(start + (1 - start) * i / n, f"{i} of {n} {what}")
 
 
 def free_name(workspace: Workspace, name: str) -> str:

@@ -1,11 +1,14 @@
 """Files that come through the browser: into a quarantine folder, and out of it again, whatever happens.
 
-The quarantine is the only place where names given by a hospital touch the disk; it is emptied after the import, and
-at the next start if nothing waits for it any more.
+They are received by the page, as they are; archives are unpacked by the worker. The quarantine is the only place where
+names given by a hospital touch the disk; it is emptied after the import, and at the next start if nothing waits for it
+any more.
 """
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import secrets
 import shutil
@@ -25,6 +28,7 @@ MAX_UPLOAD_BYTES = 500 * 10**6
 MAX_UNPACKED_BYTES = 4 * 2**30
 MAX_UNPACKED_FILES = 100_000
 _CHUNK = 2**20
+_DISK = (errno.ENOSPC, errno.EDQUOT)
 _LONGEST_PART = 100
 _DEEPEST = 12
 
@@ -32,7 +36,11 @@ TOO_LARGE = (
     f"More than {MAX_UPLOAD_BYTES // 10**6} MB cannot be uploaded. Copy the files to the server and import them "
     "there by their path: on this page, or with `cfreader import PATH --name NAME`."
 )
+DAMAGED = "The archive is damaged or of an unknown kind. Make it again as a plain zip."
 UNPACKS_TO_TOO_MUCH = "The archive unpacks to too much. Copy the files to the server and import them there."
+
+
+Progress = Callable[[float, str], None]
 
 
 class UploadRefused(ValueError):
@@ -53,6 +61,11 @@ class Quarantine:
     @property
     def place(self) -> Path:
         return self.folder.parent
+
+    @property
+    def content(self) -> Path:
+        """Where `unpack_archives` puts what archives hold, beside the other files."""
+        return self.place / "unpacked"
 
 
 @contextmanager
@@ -105,18 +118,15 @@ def empty_quarantine(workspace: Workspace, awaited: Callable[[str], bool] = nobo
 
 
 def receive_upload(stream: IO[bytes], name: str, upload: Quarantine) -> Path:
-    """Copies one uploaded file into the quarantine, a piece at a time; a zip archive is unpacked there.
+    """Copies one uploaded file into the quarantine, a piece at a time; archives stay packed (`unpack_archives`).
 
     Args:
         stream: open for reading at its start, for instance Streamlit's UploadedFile.
         name: as the browser gives it, with folders or without; made safe here.
         upload: the quarantine that the file goes to; one upload may have many files.
 
-    Returns:
-        The file, or for an archive the quarantine folder.
-
     Raises:
-        UploadRefused: more than `MAX_UPLOAD_BYTES` in all; an archive that is broken, encrypted or too large.
+        UploadRefused: more than `MAX_UPLOAD_BYTES` in all.
     """
     path = _free_path(upload.folder, name)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -131,11 +141,52 @@ def receive_upload(stream: IO[bytes], name: str, upload: Quarantine) -> Path:
         path.unlink(missing_ok=True)
         raise
     upload.files += 1
-    if _is_archive(path):
-        _unpack(path, upload)
-        path.unlink()
-        return upload.folder
     return path
+
+
+def unpack_archives(upload: Quarantine, progress: Progress = lambda share, message: None) -> Path:
+    """Unpacks every zip archive of an upload; begun anew where an earlier attempt was cut off.
+
+    Archives inside archives stay as they are. What was received is not changed.
+
+    Args:
+        progress: called at every piece of a file with the share done and a message free of names; what it raises ends
+            the unpacking.
+
+    Returns:
+        The folder of all files: where there is no archive the quarantine's own, else `upload.content`, with the other
+        files beside what the archives hold, so that a table finds its images.
+
+    Raises:
+        UploadRefused: an archive that is broken or encrypted; all together too large (`MAX_UNPACKED_BYTES`,
+            `MAX_UNPACKED_FILES`), counted as it comes.
+    """
+    received = sorted(path for path in upload.folder.rglob("*") if path.is_file())
+    archives = [path for path in received if _is_archive(path)]
+    if not archives:
+        return upload.folder
+    shutil.rmtree(upload.content, ignore_errors=True)
+    upload.content.mkdir(mode=0o700)
+    upload.unpacked, upload.files = 0, len(received) - len(archives)
+    for path in set(received) - set(archives):
+        beside = upload.content / path.relative_to(upload.folder)
+        beside.parent.mkdir(parents=True, exist_ok=True)
+        _put_beside(path, beside)
+    for i, archive in enumerate(archives):
+        _unpack(archive, upload, _part(progress, i / len(archives), 1 / len(archives)))
+    return upload.content
+
+
+def _part(progress: Progress, start: float, length: float) -> Progress:
+    return lambda share, message: progress(start + share * length, message)
+
+
+def _put_beside(path: Path, beside: Path) -> None:
+    try:
+        os.link(path, beside)
+    except OSError:
+        # File systems without hard links.
+        shutil.copyfile(path, beside)
 
 
 def _root(workspace: Workspace) -> Path:
@@ -149,32 +200,42 @@ def _is_archive(path: Path) -> bool:
         return file.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
 
 
-def _unpack(archive: Path, upload: Quarantine) -> None:
+def _unpack(archive: Path, upload: Quarantine, progress: Progress) -> None:
     try:
         with zipfile.ZipFile(archive) as content:
-            for entry in content.infolist():
+            entries = content.infolist()
+            for i, entry in enumerate(entries):
                 if entry.is_dir() or stat.S_ISLNK(entry.external_attr >> 16):
                     continue
                 if entry.flag_bits & 1:
                     raise UploadRefused("The archive is encrypted. Upload it without a password.")
-                _unpack_entry(content, entry, upload)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, OSError, zlib.error):
-        raise UploadRefused("The archive is damaged or of an unknown kind. Make it again as a plain zip.") from None
+                share, message = i / len(entries), f"unpacked {i} of {len(entries)} files"
+                for _ in _unpack_entry(content, entry, upload):
+                    progress(share, message)
+    except OSError as error:
+        if error.errno in _DISK:
+            raise
+        raise UploadRefused(DAMAGED) from None
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, zlib.error):
+        raise UploadRefused(DAMAGED) from None
 
 
-def _unpack_entry(content: zipfile.ZipFile, entry: zipfile.ZipInfo, upload: Quarantine) -> None:
+def _unpack_entry(content: zipfile.ZipFile, entry: zipfile.ZipInfo, upload: Quarantine) -> Iterator[None]:
+    """Unpacks one file, and stops at its beginning and after every piece of it."""
     upload.files += 1
-    path = _free_path(upload.folder, entry.filename)
+    if upload.files > MAX_UNPACKED_FILES:
+        raise UploadRefused(UNPACKS_TO_TOO_MUCH)
+    path = _free_path(upload.content, entry.filename)
     path.parent.mkdir(parents=True, exist_ok=True)
+    yield
     with content.open(entry) as source, path.open("xb") as target:
         while chunk := source.read(_CHUNK):
             # Counted as they come: what the archive says about its sizes may be a lie.
             upload.unpacked += len(chunk)
-            if upload.unpacked > MAX_UNPACKED_BYTES or upload.files > MAX_UNPACKED_FILES:
-                raise UploadRefused(
-                    "The archive unpacks to too much. Copy the files to the server and import them there."
-                )
+            if upload.unpacked > MAX_UNPACKED_BYTES:
+                raise UploadRefused(UNPACKS_TO_TOO_MUCH)
             target.write(chunk)
+            yield
 
 
 def _free_path(folder: Path, name: str) -> Path:

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
@@ -16,6 +16,7 @@ from cfcore.images.vocabulary import is_class_name
 from cfcore.wording import counted
 
 Layout = Literal["auto", "folder", "csv", "dicom"]
+Progress = Callable[[float, str], None]
 
 MAX_LABELS = 50
 MAX_LABEL_LENGTH = 64
@@ -67,6 +68,7 @@ def plan_import(
     patient_pattern: str | None = None,
     resplit: bool = False,
     only: str | Sequence[str] | None = None,
+    progress: Progress = lambda share, message: None,
 ) -> ImportPlan:
     """Lists what is to be imported from a file or folder.
 
@@ -99,10 +101,10 @@ def plan_import(
         raise ImportRefused("There is nothing at this path. Check it for typing errors.")
     table_path = _table_path(path, layout)
     if table_path is not None:
-        items, problems = _table_items(read_table(table_path), table_path.parent, pattern)
+        items, problems = _table_items(read_table(table_path), table_path.parent, pattern, progress)
         found: Literal["folder", "csv", "dicom"] = "csv"
     else:
-        items, problems, found = _folder_items(path, layout, pattern)
+        items, problems, found = _folder_items(path, layout, pattern, progress)
     names = [only] if isinstance(only, str) else list(only or ())
     if names:
         items = [item for item in items if item.path is not None and not set(names).isdisjoint(item.path.parent.parts)]
@@ -141,9 +143,12 @@ def _table_path(path: Path, layout: Layout) -> Path | None:
     return table
 
 
-def _table_items(table: Table, root: Path, pattern: re.Pattern[str] | None) -> tuple[list[Item], list[str]]:
+def _table_items(
+    table: Table, root: Path, pattern: re.Pattern[str] | None, progress: Progress
+) -> tuple[list[Item], list[str]]:
     finder, seen, items = FileFinder(root), set[Path](), []
     for number, row in enumerate(table.rows, start=2):
+        _tell(progress, number - 2, len(table.rows))
         name = table.text(row, "path")
         path, reason = None, Reason.MISSING
         try:
@@ -175,10 +180,10 @@ def _table_items(table: Table, root: Path, pattern: re.Pattern[str] | None) -> t
 
 
 def _folder_items(
-    path: Path, layout: Layout, pattern: re.Pattern[str] | None
+    path: Path, layout: Layout, pattern: re.Pattern[str] | None, progress: Progress
 ) -> tuple[list[Item], list[str], Literal["folder", "csv", "dicom"]]:
     root = path if path.is_dir() else path.parent
-    files = [f for f in walk_files(root) if f.suffix.lower() not in (".csv", ".tsv")] if path.is_dir() else [path]
+    files = _listed(root, progress) if path.is_dir() else [path]
     root = _without_wrapping(root, files)
     relative = [f.relative_to(root).parts[:-1] for f in files]
     names = {label for label in (_class_and_split(parts)[0] for parts in relative) if label}
@@ -192,6 +197,7 @@ def _folder_items(
     counts = Counter(parts[:n] for parts in relative for n in range(1, len(parts) + 1))
     items, dicoms = [], 0
     for number, (file, parts) in enumerate(zip(files, relative, strict=True), start=1):
+        _tell(progress, number - 1, len(files))
         label, split = _class_and_split(parts) if classes else (None, None)
         above = tuple(p for p in (label,) if p)
         key, view = _keys(file, root, pattern)
@@ -202,6 +208,20 @@ def _folder_items(
     if classes and any(item.split for item in items) and all(i.patient_key_raw.startswith("file:") for i in items):
         problems.append("Splits are those of the folders; whether they share patients cannot be checked.")
     return items, problems, ("dicom" if layout == "dicom" or (not classes and 2 * dicoms > len(items)) else "folder")
+
+
+def _listed(root: Path, progress: Progress) -> list[Path]:
+    """All files below a folder but tables."""
+    files: list[Path] = []
+    for file in walk_files(root):
+        progress(0.0, f"{counted(len(files), 'file')} found")
+        if file.suffix.lower() not in (".csv", ".tsv"):
+            files.append(file)
+    return files
+
+
+def _tell(progress: Progress, i: int, n: int) -> None:
+    progress(i / n, f"looked at {i} of {n} files")
 
 
 def _without_wrapping(root: Path, files: list[Path]) -> Path:

@@ -72,7 +72,7 @@ def import_panel() -> None:
 def ask(uploads: list[Any], name: str, request: Request, outcome: st.delta_generator.DeltaGenerator) -> None:
     """Receive the files and hand them to the worker; what cannot be taken is told in `outcome`."""
     try:
-        with quarantine(workspace()) as upload:
+        with outcome, st.spinner("Receiving the files"), quarantine(workspace()) as upload:
             # No element is drawn in here: at the next one a click elsewhere would end this run of the page.
             for file in uploads if request.path is None else []:
                 receive_upload(file, file.name, upload)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import io
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +53,28 @@ def test_a_folder_on_the_server_is_imported_and_a_bad_file_named_here_only(
     assert not page.exception
     assert "NORMAL" in text_of(page) and "Jane-Doe" not in text_of(page)
     assert "1 file left out of the import" in [expander.label for expander in page.expander]
+
+
+def test_an_uploaded_archive_is_unpacked_by_the_worker_and_not_by_the_page(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for i in range(3):
+            picture = io.BytesIO()
+            Pillow.fromarray(np.full((8, 8), 40 * i, np.uint8)).save(picture, "PNG")
+            archive.writestr(f"NORMAL/{i}.png", picture.getvalue())
+    page = app(monkeypatch, "data")
+    page.file_uploader[0].set_value([("ward.zip", packed.getvalue(), "application/zip")])
+    page.text_input[0].set_value("From a zip").run()
+    press(page, "Import")
+    assert not page.exception
+    kept = {path.name for path in (workspace.folder / "quarantine").rglob("*") if path.is_file()}
+    assert kept == {"ward.zip", "request.json"}
+    work(workspace)
+    page.run()
+    assert "3 images imported as “From a zip”" in text_of(page)
+    assert list((workspace.folder / "quarantine").iterdir()) == []
 
 
 def test_an_import_is_cancelled_on_the_page_and_leaves_nothing(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from cfcore.engines.base import Cancelled
 from cfcore.images.encode import encode_png
 from cfcore.images.errors import ImportRefused
 from db.models import Account, Dataset, Image, Run
-from services import import_job, importing
+from services import import_job, importing, uploads
 from services.datasets import list_datasets
 from services.import_job import Request, clean_up, latest_import, start_import, start_phantoms, take_left_out
 from services.importing import skipped_rows
@@ -55,6 +56,16 @@ def ask_with_uploads(workspace: Workspace, folder: Path, name: str = "Ward") -> 
         return start_import(workspace, upload, name, Request(None), actor="me")
 
 
+def ask_with_archive(workspace: Workspace, folder: Path, name: str = "Ward") -> int:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for path in sorted(folder.iterdir()):
+            archive.write(path, path.name)
+    with quarantine(workspace) as upload:
+        receive_upload(io.BytesIO(packed.getvalue()), f"{CANARY}.zip", upload)
+        return start_import(workspace, upload, name, Request(None), actor="me")
+
+
 def work_off(workspace: Workspace, stopping: threading.Event | None = None) -> None:
     """What the worker does with the next run."""
     assert lease.take(workspace, "test")
@@ -68,7 +79,7 @@ def quarantined(workspace: Workspace) -> list[str]:
     return sorted(path.name for path in (workspace.folder / "quarantine").rglob("*") if path.is_file())
 
 
-@pytest.mark.parametrize("way", [ask, ask_with_uploads])
+@pytest.mark.parametrize("way", [ask, ask_with_uploads, ask_with_archive])
 def test_a_bad_file_is_listed_and_no_name_stays(
     workspace: Workspace, tmp_path: Path, way: object, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -134,6 +145,74 @@ def test_a_server_that_stops_puts_it_back_and_a_killed_one_leaves_no_half(
     (workspace.folder / "imports" / "0.keys").write_text(workspace.put(picture(9), ".png"), "ascii")
     work_off(workspace)
     assert run_view(workspace, run_id).state == "done" and stored_files(workspace) == 5
+
+
+def test_an_archive_waits_packed_and_is_unpacked_by_the_worker_with_progress(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "WRITE_SECONDS", 0.0)
+    run_id = ask_with_archive(workspace, folder_of(tmp_path, good=5, bad=0))
+    assert quarantined(workspace) == [f"{CANARY}.zip", "request.json"]
+    told: list[tuple[float, str]] = []
+    kept = progress.RunProgress.__call__
+
+    def listen(self: progress.RunProgress, share: float, message: str) -> None:
+        told.append((share, message))
+        kept(self, share, message)
+
+    monkeypatch.setattr(progress.RunProgress, "__call__", listen)
+    work_off(workspace)
+    assert run_view(workspace, run_id).state == "done" and quarantined(workspace) == []
+    shares = [share for share, _ in told]
+    assert shares == sorted(shares) and shares[0] == 0.0
+    messages = [message for _, message in told]
+    begun = [messages.index(one) for one in ("unpacked 0 of 5 files", "0 files found", "looked at 0 of 5 files",
+                                             "0 of 5 files")]  # fmt: skip
+    assert begun == sorted(begun) and CANARY not in str(told)
+
+
+def test_unpacking_is_cancelled_and_put_back_like_the_rest(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "WRITE_SECONDS", 0.0)
+    folder = folder_of(tmp_path)
+    put_back = ask_with_archive(workspace, folder)
+    stopping = threading.Event()
+    kept = uploads._unpack_entry
+
+    def unpack(*args: object) -> object:
+        stopping.set()
+        return kept(*args)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(uploads, "_unpack_entry", unpack)
+        work_off(workspace, stopping)
+    assert run_view(workspace, put_back).state == "queued" and f"{CANARY}.zip" in quarantined(workspace)
+    work_off(workspace)
+    assert run_view(workspace, put_back).result["imported"] == 5
+    cancelled = ask_with_archive(workspace, folder, "Other")
+
+    def cancel(*args: object) -> object:
+        cancel_run(workspace, cancelled, "me")
+        return kept(*args)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(uploads, "_unpack_entry", cancel)
+        work_off(workspace)
+    assert run_view(workspace, cancelled).state == "cancelled" and len(list_datasets(workspace)) == 1
+    assert [name for name in quarantined(workspace) if name != "left-out.json"] == []
+
+
+def test_a_damaged_archive_is_told_without_its_name_and_nothing_of_it_stays(
+    workspace: Workspace, caplog: pytest.LogCaptureFixture
+) -> None:
+    with quarantine(workspace) as upload:
+        receive_upload(io.BytesIO(b"PK\x03\x04" + CANARY.encode()), f"{CANARY}.zip", upload)
+        run_id = start_import(workspace, upload, "Ward", Request(None), actor="me")
+    work_off(workspace)
+    run = run_view(workspace, run_id)
+    assert run.state == "failed" and run.message.startswith("The archive is damaged or of an unknown kind.")
+    assert quarantined(workspace) == [] and CANARY not in caplog.text
 
 
 def test_one_that_was_cut_off_after_it_had_written_is_done_and_not_done_twice(

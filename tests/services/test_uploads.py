@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import shutil
 import zipfile
@@ -12,7 +13,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services import uploads
-from services.uploads import Quarantine, UploadRefused, empty_quarantine, quarantine, receive_upload
+from services.uploads import (
+    Quarantine,
+    UploadRefused,
+    empty_quarantine,
+    quarantine,
+    receive_upload,
+    unpack_archives,
+)
 from services.workspace import Workspace
 
 
@@ -80,11 +88,63 @@ def test_names_and_folders_are_kept_for_tables(workspace: Workspace) -> None:
         }
 
 
-def test_archives_are_unpacked(workspace: Workspace) -> None:
+def test_archives_are_received_as_they_are_and_unpacked_later(workspace: Workspace) -> None:
     with quarantine(workspace) as upload:
-        found = receive_upload(archive({"cxr/a.png": b"1", "cxr/b": b"2", "../../out.png": b"3"}), "cxr.zip", upload)
-        assert found == upload.folder
-        assert files_in(upload.folder) == {"cxr/a.png": b"1", "cxr/b": b"2", "out.png": b"3"}
+        receive_upload(archive({"cxr/a.png": b"1", "cxr/b": b"2", "../../out.png": b"3"}), "cxr.zip", upload)
+        assert list(files_in(upload.folder)) == ["cxr.zip"]
+        told: list[tuple[float, str]] = []
+        found = unpack_archives(upload, lambda share, message: told.append((share, message)))
+        assert found == upload.content and found.stat().st_mode & 0o077 == 0
+        assert files_in(found) == {"cxr/a.png": b"1", "cxr/b": b"2", "out.png": b"3"}
+        assert told[0] == (0.0, "unpacked 0 of 3 files") and told[-1] == (2 / 3, "unpacked 2 of 3 files")
+    assert list((workspace.folder / "quarantine").iterdir()) == []
+
+
+def test_without_an_archive_nothing_is_unpacked(workspace: Workspace) -> None:
+    with quarantine(workspace) as upload:
+        receive_upload(io.BytesIO(b"abc"), "a", upload)
+        assert unpack_archives(upload) == upload.folder and not upload.content.exists()
+
+
+def test_a_table_lies_beside_what_the_archives_hold(workspace: Workspace) -> None:
+    inner = archive({"deep.png": b"4"}).getvalue()
+    with quarantine(workspace) as upload:
+        receive_upload(io.BytesIO(b"path"), "labels.csv", upload)
+        receive_upload(archive({"x/a.png": b"1", "labels.csv": b"theirs"}), "one.zip", upload)
+        receive_upload(archive({"x/a.png": b"2", "inner.zip": inner}), "two.zip", upload)
+        assert files_in(unpack_archives(upload)) == {
+            "labels.csv": b"path",
+            "labels-2.csv": b"theirs",
+            "x/a.png": b"1",
+            "x/a-2.png": b"2",
+            "inner.zip": inner,
+        }
+        assert set(files_in(upload.folder)) == {"labels.csv", "one.zip", "two.zip"}
+
+
+def test_unpacking_stops_at_a_word_and_begins_anew(workspace: Workspace) -> None:
+    def stop(share: float, message: str) -> None:
+        if share > 0.5:
+            raise KeyboardInterrupt
+
+    with quarantine(workspace) as upload:
+        receive_upload(io.BytesIO(b"abc"), "a", upload)
+        receive_upload(archive({f"{i}": b"x" for i in range(4)}), "x.zip", upload)
+        with pytest.raises(KeyboardInterrupt):
+            unpack_archives(upload, stop)
+        assert 0 < len(files_in(upload.content)) < 5
+        assert set(files_in(unpack_archives(upload))) == {"a", "0", "1", "2", "3"}
+
+
+def test_a_full_disk_is_no_damaged_archive(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with quarantine(workspace) as upload:
+        receive_upload(archive({"a": b"1"}), "x.zip", upload)
+        monkeypatch.setattr(uploads, "_free_path", full)
+        with pytest.raises(OSError, match="No space left"):
+            unpack_archives(upload)
 
 
 def test_links_in_archives_are_left_out(workspace: Workspace) -> None:
@@ -96,7 +156,7 @@ def test_links_in_archives_are_left_out(workspace: Workspace) -> None:
     buffer.seek(0)
     with quarantine(workspace) as upload:
         receive_upload(buffer, "x", upload)
-        assert files_in(upload.folder) == {"a.png": b"1"}
+        assert files_in(unpack_archives(upload)) == {"a.png": b"1"}
 
 
 def test_too_much_is_refused_with_the_way_out(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,6 +186,14 @@ def test_bombs_and_broken_archives_are_refused(workspace: Workspace, monkeypatch
         "encrypted": bytes(encrypted),
     }
     for message, data in cases.items():
-        with quarantine(workspace) as upload, pytest.raises(UploadRefused, match=message):
+        with quarantine(workspace) as upload:
             receive_upload(io.BytesIO(data), "x.zip", upload)
+            with pytest.raises(UploadRefused, match=message):
+                unpack_archives(upload)
+            assert sum(map(len, files_in(upload.content).values())) <= 2**21
+    with quarantine(workspace) as upload:
+        for name in ("a.zip", "b.zip"):
+            receive_upload(archive({f"{i}": bytes(2**20) for i in range(2)}), name, upload)
+        with pytest.raises(UploadRefused, match="to too much"):
+            unpack_archives(upload)
     assert list((workspace.folder / "quarantine").iterdir()) == []

@@ -234,6 +234,25 @@ def test_a_single_file(tmp_path: Path, dicom_bytes: Callable[..., bytes]) -> Non
     assert [item.path for item in plan_import(path).items] == [path]
 
 
+def test_planning_tells_how_far_it_is_and_stops_at_a_word(tmp_path: Path) -> None:
+    put(tmp_path, *(f"Jane-Doe{i}.png" for i in range(3)))
+    told: list[tuple[float, str]] = []
+    plan_import(tmp_path, progress=lambda share, message: told.append((share, message)))
+    assert told == [
+        (0.0, "0 files found"), (0.0, "1 file found"), (0.0, "2 files found"),
+        (0.0, "looked at 0 of 3 files"), (1 / 3, "looked at 1 of 3 files"), (2 / 3, "looked at 2 of 3 files"),
+    ]  # fmt: skip
+    told.clear()
+    plan_import(table(tmp_path, "path", "Jane-Doe0.png", "Jane-Doe1.png"), progress=lambda *said: told.append(said))
+    assert told == [(0.0, "looked at 0 of 2 files"), (0.5, "looked at 1 of 2 files")]
+
+    def stop(share: float, message: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        plan_import(tmp_path, "folder", progress=stop)
+
+
 def test_imports_that_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ImportRefused, match="nothing at this path"):
         plan_import(tmp_path / "missing")
