@@ -15,13 +15,14 @@ from db.models import Image, Model
 from services.datasets import DatasetView, dataset_named
 from services.figures import ROOT, Figures, cached, measured, store
 from services.models import SHIPPED, ModelView, load_classifier, load_generator, model_named
-from services.training.material import Split, load_split, quality_of
+from services.training.material import Split, load_classes, load_split, quality_of
 from services.workspace import Workspace
 
 QUICK = 200
 CLASSIFIER_SOURCES = (
-    "cfcore/classifiers/base.py", "cfcore/classifiers/densenet.py", "cfcore/classifiers/training.py",
-    "cfcore/classifiers/trunk.py", "services/training/material.py",
+    "cfcore/classifiers/base.py", "cfcore/classifiers/densenet.py", "cfcore/classifiers/resnet.py",
+    "cfcore/classifiers/several.py", "cfcore/classifiers/training.py", "cfcore/classifiers/trunk.py",
+    "services/training/material.py",
 )  # fmt: skip
 STYLEX_SOURCES = (
     "cfcore/classifiers/base.py", "cfcore/classifiers/densenet.py", "cfcore/generators/layers.py",
@@ -40,13 +41,14 @@ class Request:
 
 
 def evaluate_classifier(workspace: Workspace, request: Request, *, from_store: bool = False) -> dict[str, Any]:
-    """AUC with its interval (DeLong), accuracy, calibration error and Brier score of a classifier.
+    """AUC with its interval (DeLong), accuracy, calibration error and Brier score of a classifier; of one with more
+    than two classes accuracy with its interval (Wilson), macro AUC and calibration error.
 
     A full run on the test split with a shipped model is kept under benchmarks/results/; `from_store` gives it back with
     `stale`.
 
     Raises:
-        ValueError: no such model or data set, or the split lacks one of the two classes.
+        ValueError: no such model or data set, or the split lacks one of the classes.
         FileNotFoundError: `from_store`, and nothing is kept.
     """
     model = model_named(workspace, request.model, "classifier")
@@ -84,8 +86,11 @@ def evaluate_stylex(workspace: Workspace, request: Request, *, from_store: bool 
 
 
 def _split(workspace: Workspace, request: Request, data: DatasetView, names: tuple[str, ...], size: int) -> Split:
-    negative = names[0] if names[0] in data.labels else None
-    chosen = load_split(workspace, data.id, request.split, size, names[1], negative)
+    if len(names) > 2:
+        chosen = load_classes(workspace, data.id, request.split, size, names)
+    else:
+        negative = names[0] if names[0] in data.labels else None
+        chosen = load_split(workspace, data.id, request.split, size, names[1], negative)
     if not request.quick:
         return chosen
     # Every so many, so that a data set sorted by class still shows both.

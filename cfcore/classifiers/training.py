@@ -1,4 +1,4 @@
-"""Training a binary classifier, and how good it is on held-out images."""
+"""Training a classifier, and how good one of two classes is on held-out images (of more: `several`)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .base import Classifier, target_margin
 
 
 class ClassifierTask(Task):
-    """Binary cross-entropy with small random shifts, scales and exposure changes.
+    """Cross-entropy with small random shifts, scales and exposure changes.
 
     AdamW, one cycle of the learning rate over `iterations`. Flips are no augmentation here: the heart is on the left.
     """

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from cfcore.classifiers.architectures import TITLES
+from services.datasets import DatasetView
 from services.workspace import Workspace, open_workspace
 
 from .output import Cached, JsonOption, Quick, WorkspaceOption, plain_errors, say, terminal_progress
@@ -42,11 +44,17 @@ def run_to_end(
 @plain_errors
 def train_classifier(
     dataset: Dataset,
-    positive: Annotated[str, typer.Option(help="Label of the positive class.")],
+    positive: Annotated[str | None, typer.Option(help="Label of the positive class.")] = None,
     negative: Annotated[str | None, typer.Option(help="Label of the negative class; all the rest without it.")] = None,
+    classes: Annotated[
+        str | None,
+        typer.Option(help='Instead of these two: labels with commas between them, "all" for those of the data set.'),
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the model.")] = None,
-    architecture: Annotated[str, typer.Option(help='"densenet121", "vgg16" or "small-cnn".')] = "densenet121",
-    width: Annotated[float, typer.Option(help="Factor on the channels of a VGG-16 or small CNN.")] = 1.0,
+    architecture: Annotated[str, typer.Option(help=", ".join(TITLES) + "; for more than two classes a ResNet.")] = (
+        "densenet121"
+    ),
+    width: Annotated[float, typer.Option(help="Factor on the channels; not of a DenseNet.")] = 1.0,
     size: int = 64,
     iterations: int = 700,
     batch: int = 32,
@@ -59,14 +67,13 @@ def train_classifier(
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Train a binary classifier, one channel, with balanced sampling; report AUC on the test split."""
-    from cfcore.classifiers.architectures import TITLES
+    """Train a classifier, one channel, with balanced sampling; report AUC, or accuracy, on the test split."""
     from services.datasets import dataset_named
 
     opened = open_workspace(workspace)
-    settings = {
-        "positive": positive,
-        "negative": negative,
+    data = dataset_named(opened, dataset)
+    told, title = _asked_classes(data, positive, negative, classes)
+    settings = told | {
         "architecture": architecture,
         "width": width,
         "size": size,
@@ -81,14 +88,30 @@ def train_classifier(
     view = run_to_end(
         opened,
         "train classifier",
-        name or f"{positive}, {TITLES.get(architecture, architecture)}",
+        name or f"{title}, {TITLES.get(architecture, architecture)}",
         settings,
         seed,
         json,
-        dataset_id=dataset_named(opened, dataset).id,
+        dataset_id=data.id,
     )
-    result = {"run": view.id, "model": view.result["model_id"], "auc": view.result["auc"], "seconds": view.seconds}
-    say(result, json, f"Model {view.result['model_id']}: test AUC {view.result['auc']:.3f}, {view.seconds:.0f} s")
+    id, found = view.result["model_id"], {k: v for k, v in view.result.items() if k in ("auc", "accuracy", "macro_auc")}
+    figures = ", ".join(f"{key.replace('_', ' ').replace('auc', 'AUC')} {value:.3f}" for key, value in found.items())
+    result = {"run": view.id, "model": id} | found | {"seconds": view.seconds}
+    say(result, json, f"Model {id}: test {figures}, {view.seconds:.0f} s")
+
+
+def _asked_classes(
+    data: DatasetView, positive: str | None, negative: str | None, classes: str | None
+) -> tuple[dict[str, Any], str]:
+    """Settings of the classes that are asked for, and what they are called in short."""
+    if (positive is None) == (classes is None):
+        raise ValueError("give --positive (with --negative or against all the rest), or --classes, one of the two")
+    if classes is None:
+        return {"positive": positive, "negative": negative}, str(positive)
+    if negative is not None:
+        raise ValueError("--negative goes with --positive: name it among --classes")
+    names = sorted(data.labels) if classes == "all" else [name.strip() for name in classes.split(",")]
+    return {"classes": names}, data.name if classes == "all" else "/".join(names)
 
 
 @plain_errors
@@ -276,13 +299,16 @@ def evaluate_classifier(
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
 ) -> None:
-    """AUC with interval (DeLong), accuracy and calibration on a split of any imported data set."""
+    """AUC with interval (DeLong), accuracy and calibration on a split of any imported data set; of more than two
+    classes accuracy with interval (Wilson) and macro AUC."""
     from services.evaluation import Request
     from services.evaluation import evaluate_classifier as evaluate
 
     result = evaluate(with_shipped(workspace), Request(classifier, dataset, split, quick), from_store=cached)
     figures = result["figures"]
-    text = f"AUC {figures['auc']:.3f} ({figures['auc_low']:.3f} to {figures['auc_high']:.3f}), n = {figures['n']:.0f}"
+    key, title = ("auc", "AUC") if "auc" in figures else ("accuracy", "accuracy")
+    low, high = figures[f"{key}_low"], figures[f"{key}_high"]
+    text = f"{title} {figures[key]:.3f} ({low:.3f} to {high:.3f}), n = {figures['n']:.0f}"
     say(result, json, text)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -57,7 +58,7 @@ def test_an_npz_is_split_alike_in_every_class(tmp_path: Path) -> None:
 def test_medmnist_keeps_its_splits(tmp_path: Path) -> None:
     path = tmp_path / "pneumoniamnist.npz"
     parts = {"train": 7, "val": 2, "test": 3}
-    arrays = {f"{split}_images": pictures(n) for split, n in parts.items()}
+    arrays: dict[str, Any] = {f"{split}_images": pictures(n) for split, n in parts.items()}
     arrays |= {f"{split}_labels": digits(n)[:, None] for split, n in parts.items()}
     np.savez(path, **arrays)
     found = read_arrays(path)
@@ -93,7 +94,7 @@ def test_idx_files_keep_their_test_set(tmp_path: Path, packed: bool) -> None:
         ({"images": pictures(3), "labels": np.array([0, 1, 700])}, "go from 0 to 700. Expected class numbers from 0"),
     ],
 )
-def test_what_is_missing_or_misshapen_is_named(arrays: dict[str, Bytes], message: str, tmp_path: Path) -> None:
+def test_what_is_missing_or_misshapen_is_named(arrays: dict[str, Any], message: str, tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", **arrays)
     with pytest.raises(ImportRefused, match=message):
         read_arrays(tmp_path / "a.npz")
