@@ -8,7 +8,7 @@ import streamlit as st
 
 from cfcore.generators.registry import title_of
 from pages.parts import layout
-from pages.parts.model_card import auc_text, card_panel, input_text, reconstruction_text, trained_on
+from pages.parts.model_card import card_panel, input_text, quality_text, reconstruction_text, trained_on
 from pages.parts.model_upload import upload_panel
 from pages.parts.who import day, workspace
 from services.models import ModelView, list_models
@@ -76,7 +76,7 @@ def _classifier_row(model: ModelView) -> tuple[str, ...]:
     return (
         _name(model),
         ", ".join(card.get("class_names", [])),
-        _phrases(auc_text(card.get("test", {}))),
+        _phrases(quality_text(card.get("test", {}))),
         trained_on(card),
         layout.unbroken(input_text(card)),
         layout.unbroken(layout.short_digest(model.sha256)),

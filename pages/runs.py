@@ -83,6 +83,8 @@ def outcome(run: RunView) -> str:
         return f"{layout.percent(result['explained'])} of {counted(result['n'], 'image')} flipped"
     if "auc" in result:
         return f"test AUC {result['auc']:.3f}"
+    if "macro_auc" in result:
+        return f"test accuracy {layout.percent(result['accuracy'], 1)}"
     if "l1" in result:
         return f"reconstruction L1 {result['l1']:.3f}"
     return ""

@@ -17,6 +17,7 @@ from services.models import ModelView
 # Key of a card's measurements -> what it is called, and how its value is written.
 _MEASURES: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "auc": ("AUC", lambda value: decimal(value, 3)),
+    "macro_auc": ("macro AUC", lambda value: decimal(value, 3)),
     "accuracy": ("accuracy", lambda value: percent(value, 1)),
     "calibration_error": ("calibration error", lambda value: decimal(value, 3)),
     "brier": ("Brier score", lambda value: decimal(value, 3)),
@@ -29,13 +30,16 @@ _COUNTS = ("n", "positives")
 _ARCHITECTURES = TITLES | {"program": "a program (see below)"}
 
 
-def auc_text(test: Mapping[str, Any]) -> str:
-    """ "AUC 0.991 (95 % CI 0.985 to 0.997), n = 347", or that nobody has measured it here."""
-    if "auc" not in test:
+def quality_text(test: Mapping[str, Any]) -> str:
+    """ "AUC 0.991 (95 % CI 0.985 to 0.997), n = 347" of a classifier of two classes, its accuracy in the same way of
+    one of more, or that nobody has measured it here."""
+    key = next((key for key in ("auc", "accuracy") if key in test), None)
+    if key is None:
         return "not measured here"
-    text = f"AUC {decimal(test['auc'], 3)}"
-    if "auc_low" in test and "auc_high" in test:
-        text += f" (95 % CI {decimal(test['auc_low'], 3)} to {decimal(test['auc_high'], 3)})"
+    text = f"{_MEASURES[key][0]} {_write(key, test[key])}"
+    low, high = test.get(f"{key}_low"), test.get(f"{key}_high")
+    if low is not None and high is not None:
+        text += f" (95 % CI {_write(key, low)} to {_write(key, high)})"
     return text + _n_of(test)
 
 
@@ -113,8 +117,8 @@ def facts(model: ModelView, classifier: str | None) -> list[tuple[str, str]]:
 
 
 def _on_validation(val: Mapping[str, Any]) -> str:
-    if "auc" in val:
-        return auc_text(val)
+    if "auc" in val or "accuracy" in val:
+        return quality_text(val)
     return reconstruction_text(val) if val else ""
 
 

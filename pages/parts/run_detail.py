@@ -200,8 +200,14 @@ def pair_card(view: RunView, pair: GalleryPair, target: str) -> None:
 
 def trained(view: RunView) -> None:
     result = view.result
-    words = {"auc": "AUC on the test split", "l1": "reconstruction L1, test", "ssim": "SSIM, test"}
-    words["agreement"] = "of reconstructions keep their class"
+    words = {
+        "auc": "AUC on the test split",
+        "accuracy": "accuracy on the test split",
+        "macro_auc": "macro AUC on the test split",
+        "l1": "reconstruction L1, test",
+        "ssim": "SSIM, test",
+        "agreement": "of reconstructions keep their class",
+    }
     found = [(f"{result[key]:.3f}", text) for key, text in words.items() if key in result]
     if found:
         layout.figures(found)

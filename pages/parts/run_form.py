@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from cfcore.classifiers.architectures import TITLES, WIDE
+from cfcore.classifiers.architectures import MANY, TITLES, WIDE
 from cfcore.engines.catalogue import METHODS, Method
 from cfcore.generators import registry as generators
 from cfcore.generators.registry import GeneratorKind
@@ -154,30 +154,47 @@ def classifier_form(dataset: DatasetView) -> None:
             "Too few labels", f"“{dataset.name}” has {counted(len(labels), 'label')}; a classifier tells two apart."
         )
         return
-    left, right = st.columns(2)
-    count = dataset.labels.__getitem__
-    positive = left.selectbox("Positive label", labels, format_func=lambda name: f"{name} ({count(name)})")
-    rest = "All other images"
-    negative = right.selectbox("Against", [rest, *[name for name in labels if name != positive]])
+    asked, proposal = classes_form(dataset, labels)
+    several = len(asked.get("classes", ())) > 2
     with st.expander("Training"), st.container(horizontal=True):
-        size = st.selectbox("Pixels", [64, 128, 224], help="Images are resampled to squares of this size")
-        architecture = st.selectbox("Network", list(TITLES), format_func=TITLES.__getitem__)
+        size = st.selectbox("Pixels", [64, 128, 224, 28], help="Images are resampled to squares of this size")
+        networks = [name for name in TITLES if name in MANY or (not several and size != 28)]
+        architecture = st.selectbox("Network", networks, format_func=TITLES.__getitem__)
         width = 1.0
         if architecture in WIDE:
             width = st.number_input("Width", 0.05, 4.0, 1.0, 0.05, help="Factor on the channels; 1: as published")
         iterations = st.number_input("Iterations", 10, 100_000, 700, 50)
         batch = st.number_input("Batch", 2, 256, 32)
         seed = st.number_input("Seed", 0, 2**31 - 1, 0)
-    settings = {
-        "positive": positive,
-        "negative": None if negative == rest else negative,
+    if "classes" in asked and len(asked["classes"]) < 2:
+        st.caption("Choose two classes or more.")
+        return
+    settings = asked | {
         "architecture": architecture,
         "width": float(width),
         "size": int(size),
         "iterations": int(iterations),
         "batch": int(batch),
     }
-    finish("train classifier", f"{positive}, {TITLES[architecture]}", settings, int(seed), dataset)
+    finish("train classifier", f"{proposal}, {TITLES[architecture]}", settings, int(seed), dataset)
+
+
+def classes_form(dataset: DatasetView, labels: list[str]) -> tuple[dict[str, Any], str]:
+    """The classes to tell apart, as the settings of a training have them, and a short name for them."""
+    count = dataset.labels.__getitem__
+    one, several = "One label", "Several labels"
+    kind = one
+    if len(labels) > 2:
+        kind = st.segmented_control("Tell apart", [one, several], default=one, required=True)
+    if kind == several:
+        chosen = st.multiselect("Classes", labels, labels, format_func=lambda name: f"{name} ({count(name)})")
+        st.caption("Every image must carry exactly one of them; images of other labels are left out.")
+        return {"classes": chosen}, dataset.name if chosen == labels else "/".join(chosen)
+    left, right = st.columns(2)
+    positive = left.selectbox("Positive label", labels, format_func=lambda name: f"{name} ({count(name)})")
+    rest = "All other images"
+    negative = right.selectbox("Against", [rest, *[name for name in labels if name != positive]])
+    return {"positive": positive, "negative": None if negative == rest else negative}, positive
 
 
 def generator_form(kind: GeneratorKind, dataset: DatasetView, classifiers: Sequence[ModelView]) -> None:

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from streamlit.testing.v1 import AppTest
 
 from db.models import Model
-from pages.parts.model_card import auc_text, measured, reconstruction_text
+from pages.parts.model_card import measured, quality_text, reconstruction_text
 from services.models import list_models
 from services.workspace import Workspace
 from tests.pages.shift_app import app, text_of
@@ -95,10 +95,14 @@ def test_a_card_speaks_the_fields_terms(monkeypatch: pytest.MonkeyPatch, models:
         ({}, "not measured here"),
         ({"auc": 1.0}, "AUC 1.000"),
         ({"auc": 0.9, "n": 1200}, "AUC 0.900, n = 1 200"),
+        (
+            {"accuracy": 0.986, "accuracy_low": 0.9801, "accuracy_high": 0.9903, "macro_auc": 0.999, "n": 2000},
+            "accuracy 98.6 % (95 % CI 98.0 % to 99.0 %), n = 2 000",
+        ),
     ],
 )
-def test_an_auc_is_told_as_far_as_it_is_known(test: dict[str, float], text: str) -> None:
-    assert auc_text(test) == text
+def test_quality_is_told_as_far_as_it_is_known(test: dict[str, float], text: str) -> None:
+    assert quality_text(test) == text
 
 
 def test_measures_that_nobody_has_named_yet_are_readable() -> None:

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from cfcore.engines.catalogue import METHODS
 from cfcore.generators.registry import GENERATORS
-from db.models import Model, Run, now
+from db.models import Image, Model, Run, now
 from services.models import list_models
 from services.notebook import list_entries
 from services.run_kinds import RUN_KINDS, generator_trained
@@ -188,6 +188,47 @@ def test_training_runs_start_and_show_losses(workspace: Workspace, monkeypatch: 
         row.state, row.result = "done", {"losses": losses, "auc": 0.987}
     page = app(monkeypatch, "runs", run=str(run.id))
     assert not page.exception and "0.987" in text_of(page) and len(page.get("plotly_chart")) == 1
+
+
+def test_several_labels_are_told_apart_by_a_network_that_can(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = shift_engine.scene(workspace)
+    with workspace.session() as session:
+        session.scalars(sa.select(Image).where(Image.dataset_id == ids["dataset"])).all()[1].labels = ["Gray"]
+    page = app(monkeypatch, "runs")
+    press(page, "New run")
+    in_form(page, "segmented_control", "What to do", "train classifier")
+    in_form(page, "segmented_control", "Tell apart", "Several labels")
+    network = next(element for element in page.selectbox if element.label == "Network")
+    assert network.options == ["ResNet-18", "ResNet-50"]
+    in_form(page, "selectbox", "Pixels", 28)
+    in_form(page, "button", "Start")
+    run = list_runs(workspace)[0]
+    assert set(run.settings["classes"]) == {"Bright", "Dark", "Gray"} and "positive" not in run.settings
+    assert (run.settings["architecture"], run.settings["size"]) == ("resnet18", 28)
+    with workspace.session() as session:
+        row = session.get_one(Run, run.id)
+        row.state, row.result = "done", {"losses": [], "accuracy": 0.986, "macro_auc": 0.999}
+    assert "test accuracy 98.6 %" in text_of(app(monkeypatch, "runs"))
+    said = text_of(app(monkeypatch, "runs", run=str(run.id)))
+    assert "0.986" in said and "macro AUC on the test split" in said
+
+
+def test_an_explanation_towards_one_of_three_classes(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = shift_engine.scene(workspace)
+    add_generator(workspace, ids["classifier"])
+    with workspace.session() as session:
+        session.get_one(Model, ids["classifier"]).card = {"class_names": ["Dark", "Gray", "Bright"]}
+    page = app(monkeypatch, "runs")
+    press(page, "New run")
+    in_form(page, "selectbox", "Target class", "Gray")
+    predicted = next(element for element in page.selectbox if element.label == "Images that the classifier calls")
+    assert predicted.options == ["Dark", "Bright"]
+    in_form(page, "selectbox", "Images that the classifier calls", "Bright")
+    in_form(page, "button", "Start")
+    run = list_runs(workspace)[0]
+    assert (run.settings["target"], run.settings["images"]["predicted"]) == ("Gray", "Bright")
 
 
 def test_the_form_shows_a_refusal_in_words(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
