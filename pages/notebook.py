@@ -115,7 +115,7 @@ def actions(entry: EntryView, number: int, total: int, studies: dict[int, str]) 
         format_func=lambda i: studies.get(i, NO_STUDY),
         key=f"study-{key}",
         label_visibility="collapsed",
-        width=320,
+        width=420,
         help="The report of this study takes the entry along",
     )
     if chosen != (entry.study_id or 0):

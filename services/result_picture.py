@@ -16,7 +16,10 @@ LABEL, CELL, ROW, GAP, SCALE = 300, 150, 52, 4, 2
 
 
 def findings_png(found: StudyResults) -> bytes:
-    """Share of readings in which each finding (row) appears under each arm (column), with its interval, as PNG."""
+    """Share of readings in which each finding (row) appears under each arm (column), with its interval, as PNG.
+
+    A tick marks what the majority of readers saw in the majority of cases.
+    """
     findings, arms = found.study.protocol.findings, found.study.protocol.arms
     width, height = LABEL + CELL * len(arms), 40 + ROW * len(findings)
     picture = Pillow.new("RGB", (SCALE * width, SCALE * height), "white")
@@ -38,14 +41,21 @@ def findings_png(found: StudyResults) -> bytes:
                 _text(draw, (left + CELL / 2, top + ROW / 2), "no reading", 13, MUTED, "mm")
                 continue
             text = from_hex(ink(fill))
-            tick = "* " if row["majority"] else ""
-            _text(draw, (left + CELL / 2, top + 18), f"{tick}{100 * share:.0f} %", 16, text, "mm")
+            _text(draw, (left + CELL / 2, top + 18), f"{100 * share:.0f} %", 16, text, "mm")
+            if row["majority"]:
+                _tick(draw, (left + CELL / 2 - 40, top + 18), text)
             low, high = row["share_low"], row["share_high"]
             if low is not None and high is not None and low == low:
                 _text(draw, (left + CELL / 2, top + 37), f"{100 * low:.0f} to {100 * high:.0f}", 12, text, "mm")
     buffer = io.BytesIO()
     picture.save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def _tick(draw: ImageDraw.ImageDraw, at: tuple[float, float], fill: tuple[int, int, int]) -> None:
+    """Drawn: Pillow's font has no such character."""
+    corners = [(SCALE * (at[0] + x), SCALE * (at[1] + y)) for x, y in ((-6, 0), (-2, 5), (6, -6))]
+    draw.line(corners, fill=fill, width=2 * SCALE, joint="curve")
 
 
 def _text(
