@@ -55,3 +55,24 @@ class MedXGANChoices:
 
     def settings(self) -> dict[str, Any]:
         return {"iterations": self.iterations, "batch": self.batch, "recipe": self.recipe}
+
+
+@dataclass(frozen=True)
+class MirrorChoices:
+    """A training on a CPU: with our weights, or with the paper's."""
+
+    iterations: int = setting(4000, label="Iterations", low=10, high=1_000_000, step=500)
+    batch: int = setting(32, label="Batch", low=4, high=256)
+    recipe: Literal["quick", "paper"] = setting(
+        "quick",
+        label="Recipe",
+        help="quick: our weights and rate, the classifier asked at every second iteration. paper: equal weights, 1e-4.",
+    )
+    points: Literal["pairwise", "closed form"] = setting(
+        "pairwise",
+        label="Mirror of",
+        help="pairwise: source and target alone. closed form: all other classes keep their probabilities.",
+    )
+
+    def settings(self) -> dict[str, Any]:
+        return {"iterations": self.iterations, "batch": self.batch, "recipe": self.recipe, "points": self.points}

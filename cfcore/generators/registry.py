@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .choices import MedXGANChoices, StylExChoices, TrainingChoices
+from .choices import MedXGANChoices, MirrorChoices, StylExChoices, TrainingChoices
 
 if TYPE_CHECKING:
     from torch import nn
@@ -55,6 +55,13 @@ GENERATORS: dict[str, GeneratorKind] = {
             "cfcore.generators.medxgan.model:load_medxgan",
             MedXGANChoices,
             "On a CPU this takes hours; it can be cancelled and resumed, and sample grids appear on the run's page.",
+        ),
+        GeneratorKind(
+            "mirror",
+            "Mirror-CFE",
+            "cfcore.generators.mirror.model:load_mirror",
+            MirrorChoices,
+            "The classifier must average its last feature maps (DenseNet, ResNet); it can be cancelled and resumed.",
         ),
     )
 }

@@ -17,6 +17,7 @@ from . import (
     reproduce_medxgan,
     server,
     train_drawn,
+    train_mirror,
 )
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -59,6 +60,7 @@ add.command("classifier")(own.add_classifier)
 train.command("classifier")(models.train_classifier)
 train.command("stylex")(models.train_stylex)
 train.command("medxgan")(models.train_medxgan)
+train.command("mirror")(train_mirror.train_mirror)
 train.command("vae")(train_drawn.train_vae)
 train.command("expgan")(train_drawn.train_expgan)
 train.command("c3lt")(train_drawn.train_c3lt)

@@ -5,6 +5,7 @@ from .classifier import train_classifier
 from .expgan import train_expgan
 from .material import Split, load_classes, load_pictures, load_split, quality_of
 from .medxgan import train_medxgan
+from .mirror import train_mirror
 from .stylex import held_out_quality, train_stylex
 from .vae import train_vae
 
@@ -19,6 +20,7 @@ __all__ = [
     "train_classifier",
     "train_expgan",
     "train_medxgan",
+    "train_mirror",
     "train_stylex",
     "train_vae",
 ]

@@ -1,0 +1,101 @@
+"""Training a decoder: pictures get the confidence that was asked for, C stays as it is, two calls are as one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from cfcore.classifiers.base import Classifier
+from cfcore.generators.mirror import MirrorDecoder
+from cfcore.generators.mirror.measure import measure
+from cfcore.generators.mirror.model import config_for
+from cfcore.generators.mirror.recipes import PAPER, QUICK, MirrorTraining
+from cfcore.generators.mirror.training import MirrorTask
+from cfcore.training.batches import Batches
+from cfcore.training.loop import Schedule, train
+
+from .conftest import Small, pictures
+
+
+def trained(
+    classifier: Classifier, settings: MirrorTraining, folder: Path, *iterations: int, partners: Tensor | None = None
+) -> MirrorTask:
+    for end in iterations:
+        torch.manual_seed(0)
+        generator = torch.Generator().manual_seed(0)
+        model = MirrorDecoder(config_for(classifier, width=8, most=16, code=16))
+        task = MirrorTask(model, classifier, settings, generator, iterations[-1], partners)
+        images, classes = pictures()
+        task.prepare(images)
+        batches = Batches(images, classes, 16, generator, balanced=True)
+        train(task, batches, Schedule(end, checkpoint=end, log=10), folder, fabric=Fabric(accelerator="cpu"))
+    return task
+
+
+def test_pictures_have_the_confidence_that_was_asked_for(small: Classifier, tmp_path: Path) -> None:
+    settings = replace(QUICK, rate=5e-3, half_life=200)
+    task = trained(small, settings, tmp_path, 150)
+    images, _ = pictures()
+    found = measure(task.average, small, images, task.partners)
+    assert found["l1"] < 0.05 and found["agreement"] == 1.0, found
+    assert found["validity"] > 0.95 and found["first_validity"] > 0.95 and found["confidence_error"] < 0.15, found
+    assert found["l1_first"] <= found["l1_mirror"]
+    task.held_out_images = images
+    assert task.held_out() == pytest.approx(found["l1"] + found["confidence_error"], abs=0.1)
+    picture = task.picture()
+    assert picture is not None and picture.shape == (4 * 16, 8 * 16)
+
+
+@pytest.mark.parametrize("recipe", [PAPER, QUICK], ids=["paper", "quick"])
+def test_two_calls_are_as_one(recipe: MirrorTraining, small: Classifier, tmp_path: Path) -> None:
+    one = trained(small, recipe, tmp_path / "one", 7)
+    two = trained(small, recipe, tmp_path / "two", 4, 7)
+    for a, b in zip(one.average.state_dict().values(), two.average.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_the_classifier_is_not_touched(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    classifier = Small()
+    before = {name: tensor.clone() for name, tensor in classifier.state_dict().items()}
+    trained(classifier, PAPER, tmp_path, 3)
+    assert all(torch.equal(before[name], tensor) for name, tensor in classifier.state_dict().items())
+
+
+def test_images_are_led_to_their_partners_alone(small: Classifier, decoder: MirrorDecoder) -> None:
+    partners = torch.zeros(3, 3, dtype=torch.bool)
+    partners[0, 2] = partners[2, 0] = True
+    task = MirrorTask(decoder, small, QUICK, torch.Generator().manual_seed(0), 10, partners)
+    images, classes = pictures()
+    way = task._way(task.memory.look(small, images.float() / 255))
+    assert (way.target[classes == 0] == 2).all() and (way.target[classes == 2] == 0).all()
+    # The middle class has no partner: it is led anywhere but to itself.
+    assert set(way.target[classes == 1].tolist()) == {0, 2}
+
+
+def test_what_the_classifier_saw_is_remembered_as_it_was(small: Classifier, decoder: MirrorDecoder) -> None:
+    task = MirrorTask(decoder, small, QUICK, torch.Generator(), 10)
+    images, _ = pictures()
+    task.prepare(images[:40])
+    real = images.float() / 255
+    known, fresh = task.memory.look(small, real), MirrorTask(decoder, small, PAPER, torch.Generator(), 10).memory
+    seen = fresh.look(small, real)
+    assert torch.allclose(known.z, seen.z, atol=1e-2) and torch.equal(known.z[40:], known.levels[-1][40:].mean((2, 3)))
+    for level, expected in zip(known.levels, seen.levels, strict=True):
+        assert torch.allclose(level, expected, atol=1e-2)
+
+
+def test_a_decoder_of_another_classifier_is_refused(decoder: MirrorDecoder) -> None:
+    with pytest.raises(ValueError, match="made for another classifier"):
+        MirrorTask(decoder, Small(), QUICK, torch.Generator(), 10)
+
+
+@pytest.mark.parametrize("wrong", [{"divergence": "none"}, {"classifier_every": 0}, {"seen_again": 2.0}])
+def test_recipes_that_cannot_be(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="choose"):
+        replace(QUICK, **wrong)  # type: ignore[arg-type]
