@@ -26,6 +26,7 @@ from services.notebook import picture as entry_picture
 from services.report.content import report_content
 from services.report.manifest import manifest
 from services.report.pdf import NoPdf, to_pdf
+from services.report.sittings import sitting_files
 from services.report.sr import REMEDY, can_write, case_files
 from services.result_truth import truth_csv
 from services.results import StudyResults
@@ -45,6 +46,7 @@ tables/, tables.xlsx     every table, as CSV and as one workbook
 figures/                 every figure as SVG
 imrmc/                   a file for iMRMC for each finding (docs/report.md says what question it answers)
 dicom/                   each case: both images, and a structured report (TID 1500)
+sittings/                screens, how each case was looked at, lines that were measured: no number rests on them
 notebook/                entries of the notebook that belong to the study
 protocol.json            the protocol as it was locked (its digest is in manifest.json)
 manifest.json            versions, seeds, hashes of weights, images and of every file here
@@ -84,7 +86,7 @@ def study_files(
             files |= {f"dicom/{case.label}/{name}": data for name, data in case_files(workspace, found, case).items()}
     else:
         notes.append(REMEDY)
-    files |= _notebook(workspace, study.id)
+    files |= sitting_files(workspace, found) | _notebook(workspace, study.id)
     if notes:
         files["left-out.txt"] = ("\n".join(notes) + "\n").encode()
     progress(0.97, "writing the manifest")
