@@ -21,7 +21,7 @@ from cfcore.training.weights import read_card
 from db.models import Dataset, Model, Run
 from services.models import add_model, generator_folder, load_classifier, new_folder
 from services.training.common import LOOP_DEFAULTS, card_of, finish, run_loop, sum_of_trainings
-from services.training.material import Split, load_split
+from services.training.material import Split, load_classes, load_split
 from services.workspace import Workspace
 
 STYLEX_DEFAULTS: dict[str, Any] = LOOP_DEFAULTS | {
@@ -40,11 +40,12 @@ CODES = 512
 def train_stylex(workspace: Workspace, run: Run, progress: Progress) -> int:
     """Train and store a StylEx generator for `run.classifier_id`; returns the model's id.
 
-    `run.settings`: positive, negative (labels, as for the classifier; by default the classifier's own classes),
-    iterations, batch (16), recipe (a key of RECIPES), losses (fields of StylExTraining that differ from the recipe's),
-    networks (fields of StylExConfig), start_from (id of a generator to go on from; its detail layer is fitted anew),
-    shared (further pairs {"dataset_id", "classifier_id"} that share the generator; each gets a model of the same
-    weights), detail (256; components of the detail layer that is fitted at the end, 0 for none), and those of the loop.
+    `run.settings`: positive, negative (labels, as for the classifier; by default the classifier's own classes, and
+    always those where they are more than two), iterations, batch (16), recipe (a key of RECIPES), losses (fields of
+    StylExTraining that differ from the recipe's), networks (fields of StylExConfig), start_from (id of a generator to
+    go on from; its detail layer is fitted anew), shared (further pairs {"dataset_id", "classifier_id"} that share the
+    generator; each gets a model of the same weights), detail (256; components of the detail layer that is fitted at
+    the end, 0 for none), and those of the loop.
     """
     settings = STYLEX_DEFAULTS | run.settings
     if settings["recipe"] not in RECIPES:
@@ -122,7 +123,7 @@ class Material:
             )
         positive = positive or classifier.class_names[1]
         rows = tuple(range(row, row + len(classifier.class_names)))
-        train = load_split(workspace, dataset_id, "train", classifier.size[0], positive, negative)
+        train = _load(workspace, dataset_id, "train", classifier, positive, negative)
         return cls(workspace, dataset_id, classifier_id, classifier, positive, negative, rows, train)
 
     @property
@@ -130,7 +131,17 @@ class Material:
         return self.classifier.size[0]
 
     def split(self, name: str) -> Split:
-        return load_split(self.workspace, self.dataset_id, name, self.size, self.positive, self.negative)
+        return _load(self.workspace, self.dataset_id, name, self.classifier, self.positive, self.negative)
+
+
+def _load(
+    workspace: Workspace, dataset_id: int, split: str, classifier: Classifier, positive: str, negative: str | None
+) -> Split:
+    """The images of a split, labelled by the classifier's own classes where those are more than two."""
+    size, names = classifier.size[0], classifier.class_names
+    if len(names) > 2:
+        return load_classes(workspace, dataset_id, split, size, names)
+    return load_split(workspace, dataset_id, split, size, positive, negative)
 
 
 def _store(
@@ -152,7 +163,7 @@ def _store(
     card = card_of(workspace, run, settings, _options(workspace, settings), pair) | seen
     card |= {
         "name": run.name if not settings["shared"] else f"{card['classifier']}, StylEx",
-        "classes": [names[0], material.positive],
+        "classes": list(names) if len(names) > 2 else [names[0], material.positive],
         "test": quality | {"n": len(held_out)},
         "started_from": None,
         "code_scale": task.average.code_scale(material.train.images[:CODES].float() / 255),

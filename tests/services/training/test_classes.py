@@ -10,11 +10,13 @@ import pytest
 import sqlalchemy as sa
 from typer.testing import CliRunner
 
+from cfcore.classifiers.store import build_classifier, save_classifier
 from db.models import Image
 from services.cli.main import app
 from services.importing import ImportResult, Row, write_made
-from services.models import load_classifier, model_named
+from services.models import add_model, load_classifier, model_named, new_folder
 from services.training.material import load_classes, load_split
+from services.training.stylex import Material
 from services.workspace import Workspace
 
 BARS = ("top", "middle", "bottom")
@@ -89,6 +91,21 @@ def test_a_classifier_of_three_classes_is_trained_measured_and_loaded(workspace:
     assert figures["accuracy"] == pytest.approx(trained["accuracy"], abs=0.1)
     code, output = command("evaluate", "classifier", "C", "--dataset", "bars")
     assert "accuracy" in output and "n = 12" in output
+
+
+def test_a_generator_of_three_classes_is_trained_on_all_of_them(workspace: Workspace, dataset: int) -> None:
+    path, folder = new_folder(workspace)
+    save_classifier(folder, build_classifier("resnet18", BARS, 32, width=0.1), {"name": "C"})
+    add_model(workspace, "C", path)
+    code, output = command(
+        "train", "stylex", "--dataset", "bars", "--classifier", "C", "--iterations", "2", "--batch", "3", "--detail",
+        "0", "--name", "G", "--json",
+    )  # fmt: skip
+    assert code == 0, output
+    card = model_named(workspace, "G", "stylex").card
+    assert card["classes"] == list(BARS) and card["config"]["classes"] == 3 and card["test"]["n"] == 12
+    material = Material.of(workspace, dataset, model_named(workspace, "C", "classifier").id, 0)
+    assert material.train.labels.bincount().tolist() == [12, 12, 12] and material.rows == (0, 1, 2)
 
 
 def test_all_takes_the_labels_of_the_data_set(workspace: Workspace, dataset: int) -> None:
