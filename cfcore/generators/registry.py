@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .choices import MedXGANChoices, MirrorChoices, StylExChoices, TrainingChoices
+from .drawn_choices import C3LTChoices, ExpGANChoices, VAEChoices
 
 if TYPE_CHECKING:
     from torch import nn
@@ -62,6 +63,27 @@ GENERATORS: dict[str, GeneratorKind] = {
             "cfcore.generators.mirror.model:load_mirror",
             MirrorChoices,
             "The classifier must average its last feature maps (DenseNet, ResNet); it can be cancelled and resumed.",
+        ),
+        GeneratorKind(
+            "vae",
+            "VAE",
+            "cfcore.generators.vae.model:load_vae",
+            VAEChoices,
+            "REVISE searches in its latent and C3LT moves in it. The classifier gives the size alone.",
+        ),
+        GeneratorKind(
+            "expgan",
+            "ExplainGAN",
+            "cfcore.generators.expgan.model:load_expgan",
+            ExpGANChoices,
+            "It can be cancelled and resumed, and sample grids appear on the run's page.",
+        ),
+        GeneratorKind(
+            "c3lt",
+            "C3LT",
+            "cfcore.generators.c3lt.model:load_c3lt",
+            C3LTChoices,
+            "It moves in the latent of a VAE: train one for the same classifier first. The newest is taken.",
         ),
     )
 }
