@@ -1,4 +1,4 @@
-"""What Explore draws: an image, its pictures along a direction, heat maps, effects, least changes, a gallery, exports.
+"""What Explore draws: an image, its pictures along a direction, heat maps, effects, least changes, galleries, exports.
 Read only.
 
 All are GET and take `run`, `image` and `rendering`; `moves` is JSON, {"v3 +": 4.5, ...}, a method without named
@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
 from cfcore.rendering import Rendering
-from services import animation, mixing, move_gallery, overlay, paths
+from services import animation, direction_gallery, mixing, move_gallery, overlay, paths
 from services.explore import NothingToExplore
 from services.paths import Moves, Scene
 
@@ -56,6 +56,13 @@ class _Asked:
     @property
     def direction(self) -> str | None:
         return self.query.get("direction") or None
+
+    @property
+    def directions(self) -> list[str]:
+        try:
+            return [str(name) for name in json.loads(self.query.get("directions", ""))]
+        except (ValueError, TypeError):
+            raise ValueError('directions must be a JSON list like ["v3 +"]') from None
 
     @property
     def moves(self) -> Moves:
@@ -163,12 +170,7 @@ async def show_least(request: Request) -> Response:
     """GET /views/least: for each of `directions` (JSON list) one line of JSON, the least change that flips."""
 
     def work(asked: _Asked) -> Response:
-        scene = asked.scene()
-        try:
-            directions = [str(name) or None for name in json.loads(asked.query.get("directions", ""))]
-        except (ValueError, TypeError):
-            raise ValueError('directions must be a JSON list like ["v3 +"]') from None
-        found = mixing.least_changes(scene, directions, asked.moves)
+        found = mixing.least_changes(asked.scene(), [name or None for name in asked.directions], asked.moves)
         return _stream((json.dumps(asdict(one)).encode() + b"\n" for one in found), "application/x-ndjson")
 
     return await _answer(request, work)
@@ -181,6 +183,16 @@ async def show_gallery(request: Request) -> Response:
         ids = [int(text) for text in asked.query.get("images", "").split(",") if text.isdigit()]
         found = move_gallery.moved_images(asked.workspace, asked.whole("run"), ids, asked.moves, asked.rendering)
         return JSONResponse([asdict(one) for one in found], headers=_NO_STORE)
+
+    return await _answer(request, work)
+
+
+async def show_directions(request: Request) -> Response:
+    """GET /views/directions: the image moved by `degree` along each of `directions` (JSON list) alone."""
+
+    def work(asked: _Asked) -> Response:
+        found = direction_gallery.moved_directions(asked.scene(), asked.directions, asked.number("degree"))
+        return JSONResponse(asdict(found), headers=_NO_STORE)
 
     return await _answer(request, work)
 
@@ -207,5 +219,6 @@ views_routes: list[BaseRoute] = [
     Route("/views/effects", show_effects, methods=["GET"]),
     Route("/views/least", show_least, methods=["GET"]),
     Route("/views/gallery", show_gallery, methods=["GET"]),
+    Route("/views/directions", show_directions, methods=["GET"]),
     Route("/views/export", export, methods=["GET"]),
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,7 +9,7 @@ from cfcore.rendering import Rendering, keeps_source
 from services.explore import open_engine, source_of, stamp_of
 from services.images import crop_back
 from services.paths import BATCH, Moves, block_means, encoded
-from services.pictures import Bytes8, difference_limit, difference_rgb, gray8, png
+from services.pictures import difference_limit, difference_rgb, gray8, png_url
 from services.workspace import Workspace
 
 SHOWN_SIDE = 256
@@ -72,12 +71,10 @@ def moved_images(
         shares, flips = target_margin(logits, target).sigmoid().tolist(), is_class(logits, target).tolist()
         for image_id, one, (was, now), share, flip in zip(ids, known, pictures, shares, flips, strict=True):
             limit = difference_limit(now - was)
-            was_url, now_url, change_url = (_url(x) for x in (gray8(was), gray8(now), difference_rgb(now - was, limit)))
+            was_url, now_url, change_url = (
+                png_url(x) for x in (gray8(was), gray8(now), difference_rgb(now - was, limit))
+            )
             found.append(
                 MovedImage(image_id, was_url, now_url, change_url, limit, one.p_source, share, flip, one.p_source > 0.5)
             )
     return found
-
-
-def _url(pixels: Bytes8) -> str:
-    return "data:image/png;base64," + base64.b64encode(png(pixels)).decode()

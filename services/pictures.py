@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 
 import numpy as np
@@ -56,6 +57,11 @@ def png(pixels: Bytes8) -> bytes:
     buffer = io.BytesIO()
     Pillow.fromarray(np.ascontiguousarray(pixels)).save(buffer, "PNG", compress_level=2)
     return buffer.getvalue()
+
+
+def png_url(pixels: Bytes8) -> str:
+    """The same as a data URL."""
+    return "data:image/png;base64," + base64.b64encode(png(pixels)).decode()
 
 
 def gray_png(unit: Gray, side: int = 512) -> bytes:

@@ -36,6 +36,7 @@ STYLE = """
 """
 KEY = "explorer"
 GALLERY = 12
+VIEWS = ("directions", "gallery")  # beside the one image, which is the usual view
 SHOWN = "explore-shown"
 
 
@@ -54,8 +55,13 @@ def start_of(opened: OpenEngine) -> dict[str, Any]:
         moves = {}
     direction = asked if asked in names else best
     moves.pop(direction or "", None)
-    view = "gallery" if st.query_params.get("view") == "gallery" else "one"
-    return {"direction": direction, "degree": min(max(degree, low), high), "moves": moves, "view": view}
+    view = st.query_params.get("view", "one")
+    return {
+        "direction": direction,
+        "degree": min(max(degree, low), high),
+        "moves": moves,
+        "view": view if view in VIEWS else "one",
+    }
 
 
 def _number(value: Any, default: float) -> float:
@@ -113,7 +119,7 @@ def to_address(shown: dict[str, Any]) -> None:
     for name, value in (
         ("direction", shown.get("direction")),
         ("moves", json.dumps(shown["moves"]) if shown.get("moves") else None),
-        ("view", "gallery" if shown.get("view") == "gallery" else None),
+        ("view", shown.get("view") if shown.get("view") in VIEWS else None),
     ):
         if value:
             st.query_params[name] = value

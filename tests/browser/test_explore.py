@@ -19,7 +19,7 @@ from services.explore import explore, open_engine
 from services.pictures import gray8
 from services.workspace import Workspace, open_workspace
 from tests.browser import journey
-from tests.browser.pages import SLOW, settled
+from tests.browser.pages import SLOW, settled, shot
 from tests.browser.server import ROOT, Server
 from tests.pages.shift_app import run_of
 from tests.services import shift_engine
@@ -204,8 +204,34 @@ def test_a_heat_map_lies_where_the_image_is_and_shows_the_share_asked_for(contex
     assert (found["columns"], found["shares"], found["few"], found["zero"]) == (32, [10, 200, 500, 1000], [10, 50], 0)
 
 
+def check_directions(page: Page) -> None:
+    """All directions side by side, from the keyboard: each with its probability, the press takes one by itself."""
+    tiles = page.locator(".of-directions button.cell")
+    page.get_by_role("button", name="Directions", exact=True).press("Enter")
+    expect(page.get_by_text("1 of 2 directions, each alone, make it Bright at +20.0.")).to_be_visible(timeout=SLOW)
+    expect(page).to_have_url(re.compile("view=directions"))
+    expect(tiles).to_have_count(2)
+    expect(page.locator(".of-directions .cell.still")).to_contain_text(re.compile(r"Original\s*Bright <1 %"))
+    assert [text.split("\n")[0] for text in tiles.all_inner_texts()] == ["up", "down"]
+    expect(tiles.first).to_contain_text(re.compile(r"\d+ % → >?\d+ %\s*flipped"))
+    expect(tiles.first).to_have_attribute("aria-pressed", "true")
+    assert (tiles.first.locator("img").get_attribute("src") or "").startswith("data:image/png;base64,")
+    shot(page, "explore-directions")
+    page.get_by_role("slider", name="Degree", exact=True).press("Home")
+    expect(page.get_by_text("1 of 2 directions, each alone, make it Bright at −20.0.")).to_be_visible(timeout=SLOW)
+    tiles.nth(1).press("Enter")
+    expect(page.get_by_role("button", name="One image")).to_have_attribute("aria-pressed", "true")
+    drawn(page)
+    expect(page).to_have_url(re.compile("direction=down"))
+    expect(page.locator(".row.here")).to_contain_text("down")
+    expect(page.locator("figcaption .chip:visible")).to_have_text("flipped")
+    page.get_by_role("button", name=re.compile("^up")).click()
+    page.get_by_role("slider", name="Degree", exact=True).press("End")
+    drawn(page)
+
+
 def check_tools(page: Page, server: Server) -> None:
-    """Least change, mixing desk, play, exports and gallery."""
+    """Least change, mixing desk, play, exports and galleries."""
     viewer = page.locator(".explorer")
     page.get_by_role("button", name="Find the least change").click()
     expect(page.get_by_text(re.compile(r"Along up the classifier changes its mind at \+\d"))).to_be_visible(
@@ -259,11 +285,12 @@ def check_tools(page: Page, server: Server) -> None:
         picture = Pillow.open(io.BytesIO(waiting.value.path().read_bytes()))
         assert picture.format == kind
 
+    check_directions(page)
     page.get_by_role("button", name="Gallery").click()
     expect(page.get_by_text(re.compile(r"(\d+) of \1 images flip to Bright here"))).to_be_visible(timeout=SLOW)
     settled(page)
     before = page.url
-    page.locator(".cell").nth(2).click()
+    page.locator(".of-images .cell").nth(2).click()
     expect(page).not_to_have_url(before, timeout=SLOW)
     drawn(page)
     expect(page.get_by_role("button", name="One image")).to_have_attribute("aria-pressed", "true")

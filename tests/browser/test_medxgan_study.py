@@ -76,6 +76,10 @@ def test_medxgan_from_a_run_to_results(studio: tuple[Server, Workspace], context
     settled(page)
     assert picture.evaluate("canvas => canvas.toDataURL()") != before
     shot(page, "medxgan-explore")
+    page.get_by_role("button", name="Directions", exact=True).press("Enter")
+    expect(page.get_by_text("of 8 directions, each alone, make it Effusion at")).to_be_visible(timeout=SLOW)
+    settled(page)
+    shot(page, "medxgan-explore-directions")
     journey.design_study(page, WAY)
     with workspace.session() as session:
         arms = session.scalars(sa.select(Study)).one().protocol["arms"]

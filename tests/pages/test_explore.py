@@ -65,6 +65,10 @@ def test_the_address_chooses_and_the_view_is_kept(
         ({"degree": "inf", "direction": "up", "moves": "{"}, {"direction": "up", "degree": 10.0, "moves": {}}),
         ({"degree": "99", "direction": "gone", "moves": "[1]"}, {"direction": "up", "degree": 20.0, "moves": {}}),
         (
+            {"direction": "down", "view": "directions"},
+            {"direction": "down", "degree": 10.0, "moves": {}, "view": "directions"},
+        ),
+        (
             {"degree": "-3", "direction": "up", "moves": '{"down": 99, "up": 2, "gone": 1}', "view": "gallery"},
             {"direction": "up", "degree": -3.0, "moves": {"down": 20.0}, "view": "gallery"},
         ),

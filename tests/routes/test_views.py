@@ -19,7 +19,7 @@ from tests.services.test_runs import explained
 
 __all__ = ["client"]
 
-NAMES = ("scene", "path", "map", "effects", "least", "gallery", "export")
+NAMES = ("scene", "path", "map", "effects", "least", "gallery", "directions", "export")
 
 
 @pytest.fixture
@@ -65,6 +65,9 @@ def test_what_is_sent_is_what_the_server_has(client: TestClient, workspace: Work
     assert [json.loads(line)["direction"] for line in least] == ["up", "down"]
     shown = client.get("/views/gallery", params={**asked, "images": asked["image"], "moves": moves}).json()
     assert [one["id"] for one in shown] == [int(asked["image"])]
+    along = {"degree": "9", "directions": '["up", "down"]'}
+    beside = client.get("/views/directions", params={**asked, **along}).json()
+    assert [one["direction"] for one in beside["directions"]] == ["up", "down"] and not beside["already"]
     film = client.get("/views/export", params={**asked, "direction": "up", "degree": "3", "format": "gif"})
     name = f"explore-run{asked['run']}-image{asked['image']}.gif"
     assert film.headers["content-disposition"] == f'attachment; filename="{name}"' and film.content[:3] == b"GIF"
@@ -81,6 +84,8 @@ def test_what_is_sent_is_what_the_server_has(client: TestClient, workspace: Work
         ("path", {"direction": "sideways", "at": "3"}, "no direction 'sideways'"),
         ("effects", {"moves": "[1"}, "moves must be JSON"),
         ("least", {"directions": "up"}, "directions must be a JSON list"),
+        ("directions", {"degree": "3"}, "directions must be a JSON list"),
+        ("directions", {"degree": "x", "directions": '["up"]'}, "degree must be a number, not 'x'"),
         ("export", {"degree": "3", "format": "avi"}, "no format 'avi'"),
     ],
 )

@@ -3,7 +3,7 @@
 function makeDesk(app) {
   const list = el("div", { className: "directions" });
   const mixing = el("input", { type: "checkbox", onchange: () => { app.mixing = mixing.checked; if (!mixing.checked) app.only(app.direction); else render(); } });
-  const every = el("input", { type: "checkbox", onchange: () => render() });
+  const every = el("input", { type: "checkbox", onchange: () => { render(); app.relisted(); } });
   const count = el("span");
   const all = el("label", { className: "tick" }, every, count);
   const reset = el("button", { type: "button", className: "quiet", title: "All directions to degree 0", onclick: () => app.reset() }, "Reset");
@@ -14,12 +14,15 @@ function makeDesk(app) {
   const node = el("aside", {}, head, tools, list, total, all, told);
   let rows = new Map();
 
+  /** The kept directions, or all; always those that are in use. */
+  app.listed = () => app.data.directions.filter((d) => d.kept || every.checked || app.moves[d.name] || d.name === app.direction);
+
   function render() {
     const known = app.data.directions;
     node.hidden = !known.length;
     mixing.checked = app.mixing;
     reset.hidden = !app.mixing;
-    const shown = known.filter((d) => d.kept || every.checked || app.moves[d.name] || d.name === app.direction);
+    const shown = app.listed();
     count.textContent = `All ${known.length}, not only the kept ones`;
     all.hidden = known.every((d) => d.kept);
     const longest = Math.max(...shown.map((d) => Math.abs(d.change))) || 1;

@@ -27,15 +27,16 @@ function makeViewer() {
   const reconstruction = el("input", { type: "checkbox", onchange: () => layout() });
   const tick = el("label", { className: "tick", title: "What the generator makes of the original before any change" }, reconstruction, "Reconstruction");
   const full = el("button", { type: "button", className: "quiet", title: "Pictures on the whole screen (f)" }, "Full screen");
-  const modes = ["one", "gallery"].map((mode) => el("button", { type: "button", onclick: () => show(mode) }, mode === "one" ? "One image" : "Gallery"));
+  const MODES = { one: "One image", directions: "Directions", gallery: "Gallery" };
+  const modes = Object.entries(MODES).map(([mode, text]) => el("button", { type: "button", onclick: () => show(mode) }, text));
   const exports = el("details", { className: "export" }, el("summary", {}, "Export"), el("div", {}));
-  const desk = makeDesk(app), gallery = makeGallery(app), overlay = makeOverlay(app);
+  const desk = makeDesk(app), galleries = { directions: makeDirections(app), gallery: makeGallery(app) }, overlay = makeOverlay(app);
   const stack = el("div", { className: "stack" });
   panels.original.canvas.replaceWith(stack);
   stack.append(panels.original.canvas, overlay.canvas);
   const main = el("div", { className: "main" },
     el("div", { className: "bar" }, el("div", { className: "modes", role: "group", "aria-label": "View" }, ...modes), el("span", { className: "gap" }), overlay.tick, tick, full, exports),
-    error, pictures, overlay.node, gallery.node,
+    error, pictures, overlay.node, ...Object.values(galleries).map((gallery) => gallery.node),
     el("div", { className: "steer" }, el("span", { className: "label" }, "Degree", range), slider, output, play, least),
     said, curve);
   const root = el("div", { className: "explorer" }, main, desk.node);
@@ -95,7 +96,7 @@ function makeViewer() {
       layout();
       pathKey = "";
       openPath();
-      if (view === "gallery") gallery.load();
+      galleries[view]?.load();
     } catch (problem) {
       app.fail(problem);
     }
@@ -200,7 +201,7 @@ function makeViewer() {
     clearTimeout(resting);
     resting = 0;
     app.tell("shown", shown());
-    if (view === "gallery") gallery.load();
+    galleries[view]?.load();
     if (app.mixing) judge();
     links();
   }
@@ -245,6 +246,15 @@ function makeViewer() {
     steer(nearest(value));
     desk.update();
   };
+  app.degree = () => degree;
+  app.relisted = () => scene && galleries[view]?.load();
+  /** A direction of the gallery, taken by itself at the degree at which it was shown. */
+  app.alone = (name) => {
+    app.mixing = false;
+    app.direction = name;
+    app.only(name);
+    show("one");
+  };
   app.reset = () => {
     app.moves = {};
     degree = nearest(0);
@@ -262,12 +272,13 @@ function makeViewer() {
   };
 
   function show(mode) {
-    view = mode;
-    modes.forEach((button, i) => button.setAttribute("aria-pressed", ["one", "gallery"][i] === mode));
-    root.classList.toggle("many", mode === "gallery");
-    gallery.node.hidden = mode !== "gallery";
+    view = mode === "directions" && app.data.directions.length < 2 ? "one" : mode;
+    Object.keys(MODES).forEach((name, i) => modes[i].setAttribute("aria-pressed", name === view));
+    modes[1].hidden = app.data.directions.length < 2;
+    root.classList.toggle("many", view !== "one");
+    for (const [name, { node }] of Object.entries(galleries)) node.hidden = name !== view;
     if (scene) {
-      if (mode === "gallery") gallery.load();
+      galleries[view]?.load();
       rest();
       schedule();
     }
