@@ -35,6 +35,7 @@ NAME = "augment"
 FEWEST_SEEDS = 5  # below that nothing is stored
 SMALL = "small-cnn"
 QUICK_IMAGES = 120
+DRAWING = 0.1  # of a seed's progress
 SOURCES = (
     "cfcore/classifiers", "cfcore/generators", "cfcore/training", "cfcore/metrics/means.py", "services/augment.py",
     "services/training/material.py",
@@ -166,14 +167,16 @@ def _one_seed(
     test: Split,
     progress: Progress,
 ) -> dict[str, Any]:
-    samples = drawn_samples(workspace, model, request, seed)
+    samples = drawn_samples(
+        workspace, model, request, seed, lambda share, message: progress(DRAWING * share, f"drawing, {message}")
+    )
     more = (samples.images * 255).round().byte()
     both = Split(torch.cat([real.images, more]), torch.cat([real.labels, samples.labels]))
     found = {}
     for i, (key, split) in enumerate((("real", real), ("augmented", both))):
 
         def tell(share: float, message: str, begun: int = i, kind: str = key) -> None:
-            progress((begun + share) / 2, f"{kind}, {message}")
+            progress(DRAWING + (1 - DRAWING) * (begun + share) / 2, f"{kind}, {message}")
 
         trained = _trained(classifier, request, seed, split, tell)
         probability = predict(trained, test.images).double().numpy()

@@ -7,7 +7,17 @@ from typing import Annotated
 import typer
 
 from .models import with_shipped
-from .output import Cached, JsonOption, Quick, WorkspaceOption, plain_errors, say, say_figures, terminal_progress
+from .output import (
+    Cached,
+    JsonOption,
+    Quick,
+    WorkspaceOption,
+    figure_lines,
+    plain_errors,
+    say,
+    say_figures,
+    terminal_progress,
+)
 
 
 @plain_errors
@@ -49,4 +59,10 @@ def augment(
         return
     assert dataset is not None
     result = compare(opened, request, dataset, from_store=cached, progress=terminal_progress(json))
-    say_figures(result, json)
+    head = f"{'seed':>6}{'AUC, real':>12}{'with drawn':>12}{'difference':>12}{'drawn for it':>14}"
+    lines = [
+        f"{row['seed']:>6}{row['auc_real']:>12.3f}{row['auc_augmented']:>12.3f}{row['auc_difference']:>+12.3f}"
+        f"{row['tried']:>14}"
+        for row in result["rows"]
+    ]
+    say_figures(result, json, lines=[head, *lines, *figure_lines(result["figures"])])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,8 +20,12 @@ WorkspaceOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 
+CLEAR = "\r\033[K"  # to the start of the line, and what stands there goes
+
+
 def say(content: dict[str, Any], as_json: bool, text: str) -> None:
     """The result of a command: for programs or for people."""
+    _clear_progress()
     typer.echo(json.dumps(content, default=str) if as_json else text)
 
 
@@ -31,10 +35,16 @@ def terminal_progress(as_json: bool) -> Progress:
         return lambda share, message: None
 
     def show(share: float, message: str) -> None:
-        sys.stderr.write(f"\r\033[K{share:6.1%}  {message}")
+        sys.stderr.write(f"{CLEAR}{share:6.1%}  {message}")
         sys.stderr.flush()
 
     return show
+
+
+def _clear_progress() -> None:
+    if sys.stderr.isatty():
+        sys.stderr.write(CLEAR)
+        sys.stderr.flush()
 
 
 def plain_errors(command: Callable[..., None]) -> Callable[..., None]:
@@ -45,6 +55,7 @@ def plain_errors(command: Callable[..., None]) -> Callable[..., None]:
         try:
             command(*args, **kwargs)
         except (ValueError, FileNotFoundError, RuntimeError) as error:
+            _clear_progress()
             typer.echo(f"cfreader: {error}", err=True)
             raise typer.Exit(1) from error
 
@@ -57,8 +68,12 @@ Cached = Annotated[bool, typer.Option("--cached", help="Print the stored figures
 
 def say_figures(result: dict[str, Any], as_json: bool, *, lines: Sequence[str] | None = None) -> None:
     """Print a measurement: the object, or `lines` (by default a line a figure), what was left out, and "(stale)"."""
-    figures: dict[str, float] = result["figures"]
-    width = max(map(len, figures), default=0) + 4
-    told = [f"{name:<{width}}{value:.4g}" for name, value in figures.items()] if lines is None else list(lines)
+    told = figure_lines(result["figures"]) if lines is None else list(lines)
     told += [f"left out: {reason}" for reason in result["settings"].get("left_out", ())]
     say(result, as_json, "\n".join(told + (["(stale)"] if result.get("stale") else [])))
+
+
+def figure_lines(figures: Mapping[str, float]) -> list[str]:
+    """A line a figure, the numbers below one another."""
+    width = max(map(len, figures), default=0) + 4
+    return [f"{name:<{width}}{value:.4g}" for name, value in figures.items()]

@@ -8,7 +8,16 @@ from typing import Annotated, Any
 
 import typer
 
-from .output import Cached, JsonOption, Quick, WorkspaceOption, plain_errors, say_figures, terminal_progress
+from .output import (
+    Cached,
+    JsonOption,
+    Quick,
+    WorkspaceOption,
+    figure_lines,
+    plain_errors,
+    say_figures,
+    terminal_progress,
+)
 
 Out = Annotated[Path | None, typer.Option(help="File for the PNG.")]
 
@@ -25,10 +34,8 @@ def _run(
 
 def _tell(result: Mapping[str, Any], json: bool, head: str = "", lines: Sequence[str] = ()) -> None:
     """The rows of the table where there is one, then every figure, then where the picture lies."""
-    figures: dict[str, float] = result["figures"]
-    width = max(map(len, figures), default=0) + 4
     told = [head, *lines] if lines else []
-    told += [f"{name:<{width}}{value:.4g}" for name, value in figures.items()]
+    told += figure_lines(result["figures"])
     if result.get("picture"):
         told.append(f"picture: {result['picture']}")
     say_figures(dict(result), json, lines=told)

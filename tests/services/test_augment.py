@@ -77,7 +77,11 @@ def test_training_with_and_without_drawn_images(ready: Workspace, monkeypatch: p
 
     monkeypatch.setattr(module, "Batches", counted)
     request = Request("G", n=10, seeds=2, architecture="small-cnn", width=0.1, iterations=3, batch=8)
-    found = compare(ready, request, "brains")
+    told: list[tuple[float, str]] = []
+    found = compare(ready, request, "brains", progress=lambda share, message: told.append((share, message)))
+    assert [share for share, _ in told] == sorted(share for share, _ in told) and told[-1][0] == 1.0
+    kinds = [message.split(",")[0].split(": ")[1] for _, message in told]
+    assert list(dict.fromkeys(kinds)) == ["drawing", "real", "augmented"] and told[-1][1].startswith("seed 2 of 2")
     assert trained_on == [42, 52] * 2, "70 % of 60, and these with ten more, for each seed"
     figures = found["figures"]
     assert (figures["real_n"], figures["drawn_n"], figures["test_n"]) == (42, 10, 12) and figures["drawn_tried"] >= 10
@@ -94,6 +98,11 @@ def test_the_commands(ready: Workspace) -> None:
     found = json.loads(run.stdout)
     assert found["settings"]["iterations"] == 20 and found["settings"]["architecture"] == "small-cnn"
     assert {"auc_real", "auc_augmented", "auc_difference"} <= set(found["figures"])
+    few = ["augment", "G", "--dataset", "brains", "--quick", "--near-boundary", "--n", "4", "--iterations", "2"]
+    run = CliRunner().invoke(app, few, catch_exceptions=False)
+    head, *rows = run.stdout.splitlines()
+    assert "AUC, real" in head and [row.split()[0] for row in rows[:2]] == ["0", "1"]
+    assert len(rows[0].split()) == 5 and rows[2].startswith("auc_real ")
     run = CliRunner().invoke(app, ["augment", "G", "--name", "drawn", "--n", "4"], catch_exceptions=False)
     assert run.output.splitlines()[-1] == "Drew 4 images as 'drawn'."
 
