@@ -104,6 +104,30 @@ METHODS: dict[str, Method] = {
             "cfcore.engines.ablation.config:DifferenceConfig",
             "replaces the pixels in which medXGAN's two realisations differ most",
         ),
+        Method(
+            "wachter",
+            "Wachter's gradient method",
+            "Wachter",
+            None,
+            "cfcore.engines.wachter.config:WachterConfig",
+            "changes pixels by plain gradients, as little as its weight of the class allows",
+        ),
+        Method(
+            "cem",
+            "CEM",
+            "CEM",
+            None,
+            "cfcore.engines.cem.config:CEMConfig",
+            "adds the fewest and faintest pixels that make another class",
+        ),
+        Method(
+            "pgd",
+            "PGD",
+            "PGD",
+            None,
+            "cfcore.engines.pgd.config:PGDConfig",
+            "moves every pixel against the classifier within a budget, an adversarial attack",
+        ),
     )
 }
 

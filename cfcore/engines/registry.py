@@ -5,8 +5,11 @@ from __future__ import annotations
 from .ablation import Difference, GradCam, IntegratedGradients, LatentIntegratedGradients
 from .attfind import AttFind
 from .base import Engine
+from .cem import CEM
 from .eigenfind import EigenFind
 from .medxgan import MedXGANEngine
+from .pgd import PGD
+from .wachter import Wachter
 
 ENGINES: dict[str, type[Engine]] = {
     engine.name: engine
@@ -18,6 +21,9 @@ ENGINES: dict[str, type[Engine]] = {
         IntegratedGradients,
         LatentIntegratedGradients,
         Difference,
+        Wachter,
+        CEM,
+        PGD,
     )
 }
 
