@@ -163,4 +163,4 @@ def test_phantom_to_realisations(workspace: Workspace) -> None:
     found = call("explain", "medxgan", *pair, "--generator", "G", "--set", "steps=20")
     assert found["n"] == 2 and found["directions"][0]["name"] == "negative"  # type: ignore[index]
     text = refused("train", "medxgan", "--dataset", "toy", "--classifier", "C", "--recipe", "magic")
-    assert "no recipe 'magic'; there are covered, paper" in " ".join(text.split()).replace("No recipe", "no recipe")
+    assert "no recipe 'magic'; there are covered, guided, paper" in " ".join(text.split()).replace("No recipe", "no recipe")
