@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
@@ -20,6 +21,7 @@ WorkspaceOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 
+SOON, LEAST_SHARE = 10, 0.01  # seconds and share of the work before an estimate means anything
 CLEAR = "\r\033[K"  # to the start of the line, and what stands there goes
 
 
@@ -30,15 +32,25 @@ def say(content: dict[str, Any], as_json: bool, text: str) -> None:
 
 
 def terminal_progress(as_json: bool) -> Progress:
-    """Progress as one line on stderr that writes over itself; nothing where no person watches."""
+    """Progress as one line on stderr that writes over itself, with the time that is left; nothing where no person
+    watches."""
     if as_json or not sys.stderr.isatty():
         return lambda share, message: None
+    started = time.monotonic()
 
     def show(share: float, message: str) -> None:
-        sys.stderr.write(f"{CLEAR}{share:6.1%}  {message}")
+        sys.stderr.write(f"{CLEAR}{share:6.1%}  {message}{time_left(time.monotonic() - started, share)}")
         sys.stderr.flush()
 
     return show
+
+
+def time_left(seconds: float, share: float) -> str:
+    """What the rest will take if it goes on as fast as the share that took `seconds`; "" while that says nothing."""
+    if seconds < SOON or not LEAST_SHARE <= share < 1:
+        return ""
+    left = seconds * (1 - share) / share
+    return f"; about {left / 60:.0f} min left" if left >= 90 else f"; about {left:.0f} s left"
 
 
 def _clear_progress() -> None:

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from cfcore.classifiers.base import Classifier, target_margin
 from cfcore.engines.base import Progress, silent
+from cfcore.training.folding import folded
 
 from .model import MedXGAN
 
@@ -81,11 +82,13 @@ def invert(
 ) -> Found:
     """Search the latents of all (n, 1, size, size) images in [0, 1] and all restarts in one batch.
 
-    Starts that have ended leave the batch, so the cost is that of the steps taken. Callers bound n x restarts.
+    Starts that have ended leave the batch, so the cost is that of the steps taken; thousands of passes go through both
+    networks, so both are folded first (`cfcore.training.folding`). Callers bound n x restarts.
 
     Raises:
         ValueError: images of another size than the network's.
     """
+    model, classifier = folded(model), folded(classifier)
     with torch.no_grad():
         wanted = target_margin(classifier.logits(images), POSITIVE)
         warm = torch.cat(model.encode(images), dim=1) if search.warm and model.config.encoder else None

@@ -20,8 +20,8 @@ HERE = "services/reproduce/medxgan"
 COMMON = (
     "cfcore/attribution", "cfcore/classifiers", "cfcore/engines/base.py", "cfcore/engines/medxgan",
     "cfcore/generators/medxgan", "cfcore/images/brain", "cfcore/images/phantom", "cfcore/metrics",
-    "services/reproduce/brains.py", "services/reproduce/material.py", "services/reproduce/result.py",
-    f"{HERE}/command.py", f"{HERE}/drawing.py", f"{HERE}/material.py",
+    "cfcore/training/folding.py", "services/reproduce/brains.py", "services/reproduce/material.py",
+    "services/reproduce/result.py", f"{HERE}/command.py", f"{HERE}/drawing.py", f"{HERE}/material.py",
 )  # fmt: skip
 
 
