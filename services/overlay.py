@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cfcore.classifiers.base import Classifier
 
 KEPT_MAPS = 64
+IG_STEPS = 32  # while a person waits; experiments take 50 (docs/methods/attribution.md has both gaps)
 OWN = "own"
 
 
@@ -68,7 +69,7 @@ def _gradients(classifier: Classifier, images: Tensor, target: int) -> Tensor:
     from cfcore.attribution.ig import integrated_gradients
     from cfcore.attribution.score import Score
 
-    return integrated_gradients(Score(classifier, target, against=True), images).values
+    return integrated_gradients(Score(classifier, target, against=True), images, steps=IG_STEPS).values
 
 
 _OF_CLASSIFIER = {
@@ -125,17 +126,27 @@ _looking = threading.Lock()
 
 @lru_cache(maxsize=KEPT_MAPS)
 def _heat_map(workspace: Workspace, run_id: int, stamp: float, image_id: int, key: str) -> HeatMap:
-    from cfcore.classifiers.base import resize
-
     opened = open_engine(workspace, run_id)
     known = {choice.key: choice for choice in maps_of(opened)}
     if key not in known:
         raise ValueError(f"no map {key!r} of this run; there are {', '.join(known)}")
-    engine = opened.engine
-    if key == OWN:
-        found = encoded(workspace, run_id, stamp, image_id)
-        values = engine.attribution(found.codes, found.small, opened.target)
-    else:
-        small = resize(source_of(workspace, image_id)[0], engine.classifier.size)
-        values = _OF_CLASSIFIER[key].work(engine.classifier, small, opened.target)
-    return HeatMap(values[0, 0].detach().float().numpy(), known[key].signed)
+    if key != OWN:
+        return _of_classifier(workspace, opened.classifier_id, opened.target, image_id, key)
+    found = encoded(workspace, run_id, stamp, image_id)
+    values = opened.engine.attribution(found.codes, found.small, opened.target)
+    return _heat(values, known[key].signed)
+
+
+@lru_cache(maxsize=KEPT_MAPS)
+def _of_classifier(workspace: Workspace, classifier_id: int, target: int, image_id: int, key: str) -> HeatMap:
+    """Whatever the run: all of a classifier's runs share its maps."""
+    from cfcore.classifiers.base import resize
+    from services.models import load_classifier
+
+    classifier, entry = load_classifier(workspace, classifier_id), _OF_CLASSIFIER[key]
+    values = entry.work(classifier, resize(source_of(workspace, image_id)[0], classifier.size), target)
+    return _heat(values, entry.choice.signed)
+
+
+def _heat(values: Tensor, signed: bool) -> HeatMap:
+    return HeatMap(values[0, 0].detach().float().numpy(), signed)

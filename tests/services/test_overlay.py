@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from db.models import Run
 from services import overlay
 from services.explore import NothingToExplore, open_engine
 from services.overlay import heat_map, maps_of
@@ -21,6 +22,7 @@ def run(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> tuple[int, int
     """A run of the test method and one of its images."""
     shift_engine.known(monkeypatch)
     overlay._heat_map.cache_clear()
+    overlay._of_classifier.cache_clear()
     run_id = explained(workspace, shift_engine.scene(workspace, images=2))
     return run_id, an_image(workspace, run_id).id
 
@@ -79,3 +81,23 @@ def test_what_cannot_be_is_said(workspace: Workspace, run: tuple[int, int]) -> N
         heat_map(workspace, *run, "own")
     with pytest.raises(NothingToExplore, match="not in the data set"):
         heat_map(workspace, run[0], 99, "ig")
+
+
+def test_runs_of_one_classifier_share_its_maps(workspace: Workspace, run: tuple[int, int]) -> None:
+    """And a map takes as many gradients as it says, in batches."""
+    seen: list[int] = []
+
+    class Watched(shift_engine.Brightness):
+        def logits(self, images: Tensor) -> Tensor:
+            if images.requires_grad:
+                seen.append(len(images))
+            return super().logits(images)
+
+    found = heat_map(workspace, *run, "ig")
+    with workspace.session() as session:
+        first = session.get_one(Run, run[0])
+    assert first.dataset_id is not None and first.classifier_id is not None
+    again = explained(workspace, {"dataset": first.dataset_id, "classifier": first.classifier_id})
+    assert again != run[0] and heat_map(workspace, again, run[1], "ig") is found
+    overlay._gradients(Watched(), torch.rand(1, 1, 8, 8), 1)
+    assert sum(seen) == overlay.IG_STEPS and len(seen) == 2
