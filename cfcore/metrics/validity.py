@@ -32,11 +32,11 @@ class Criteria:
             raise ValueError(f"blur must be 0 or more and most_l1 positive, not {self.blur} and {self.most_l1}")
 
 
-def gaussian_blur(images: Tensor, sigma: float) -> Tensor:
-    """(n, channels, h, w) images under a Gaussian of `sigma` pixels, edges reflected; kernel to 3 sigma."""
+def gaussian_blur(images: Tensor, sigma: float, reach: float = 3.0) -> Tensor:
+    """(n, channels, h, w) images under a Gaussian of `sigma` pixels, edges reflected; kernel to `reach` sigma."""
     if sigma == 0:
         return images
-    radius = max(1, math.ceil(3 * sigma))
+    radius = max(1, math.ceil(reach * sigma))
     if radius >= min(images.shape[2:]):
         raise ValueError(f"sigma = {sigma} reaches beyond images of {tuple(images.shape[2:])} pixels: blur less")
     at = torch.arange(-radius, radius + 1, dtype=images.dtype, device=images.device)
