@@ -128,6 +128,30 @@ METHODS: dict[str, Method] = {
             "cfcore.engines.pgd.config:PGDConfig",
             "moves every pixel against the classifier within a budget, an adversarial attack",
         ),
+        Method(
+            "revise",
+            "REVISE",
+            "REVISE",
+            "vae",
+            "cfcore.engines.revise.config:ReviseConfig",
+            "moves the latent of a VAE by gradients until the class changes",
+        ),
+        Method(
+            "expgan",
+            "ExplainGAN",
+            "ExplainGAN",
+            "expgan",
+            "cfcore.engines.expgan.config:ExplainGANConfig",
+            "draws another class under a mask, in one pass",
+        ),
+        Method(
+            "c3lt",
+            "C3LT",
+            "C3LT",
+            "c3lt",
+            "cfcore.engines.c3lt.config:C3LTConfig",
+            "moves the latent of a VAE to another class by a network, in one pass",
+        ),
     )
 }
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from .ablation import Difference, GradCam, IntegratedGradients, LatentIntegratedGradients
 from .attfind import AttFind
 from .base import Engine
+from .c3lt import C3LTEngine
 from .cem import CEM
 from .eigenfind import EigenFind
+from .expgan import ExplainGAN
 from .medxgan import MedXGANEngine
 from .pgd import PGD
+from .revise import Revise
 from .wachter import Wachter
 
 ENGINES: dict[str, type[Engine]] = {
@@ -24,6 +27,9 @@ ENGINES: dict[str, type[Engine]] = {
         Wachter,
         CEM,
         PGD,
+        Revise,
+        ExplainGAN,
+        C3LTEngine,
     )
 }
 
