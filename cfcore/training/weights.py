@@ -69,10 +69,16 @@ def fill(module: nn.Module, tensors: dict[str, Tensor]) -> None:
         name for name, tensor in tensors.items() if tensor.shape != expected[name].shape
     )
     if wrong:
+        found, asked = (_shape(known.get(wrong[0])) for known in (tensors, expected))
         raise ValueError(
-            f"{WEIGHTS} does not fit {type(module).__name__}: {len(wrong)} tensors differ, first {wrong[0]}"
+            f"{WEIGHTS} does not fit {type(module).__name__}: {len(wrong)} tensors differ, first {wrong[0]} ({found} "
+            f"in the file, {asked} by the card): restore the card and the weights that were stored together"
         )
     module.load_state_dict({name: tensor.to(expected[name].dtype) for name, tensor in tensors.items()})
+
+
+def _shape(tensor: Tensor | None) -> str:
+    return "none" if tensor is None else " x ".join(map(str, tensor.shape))
 
 
 def read_card(folder: Path) -> dict[str, Any]:
