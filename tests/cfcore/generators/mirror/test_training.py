@@ -13,23 +13,19 @@ from torch import Tensor
 from cfcore.classifiers.base import Classifier
 from cfcore.generators.mirror import MirrorDecoder
 from cfcore.generators.mirror.measure import measure
-from cfcore.generators.mirror.model import config_for
 from cfcore.generators.mirror.recipes import PAPER, QUICK, MirrorTraining
 from cfcore.generators.mirror.training import MirrorTask
 from cfcore.training.batches import Batches
 from cfcore.training.loop import Schedule, train
-
-from .conftest import Small, pictures
+from tests.cfcore.graded import Graded, pictures, small_decoder
 
 
 def trained(
     classifier: Classifier, settings: MirrorTraining, folder: Path, *iterations: int, partners: Tensor | None = None
 ) -> MirrorTask:
     for end in iterations:
-        torch.manual_seed(0)
         generator = torch.Generator().manual_seed(0)
-        model = MirrorDecoder(config_for(classifier, width=8, most=16, code=16))
-        task = MirrorTask(model, classifier, settings, generator, iterations[-1], partners)
+        task = MirrorTask(small_decoder(classifier), classifier, settings, generator, iterations[-1], partners)
         images, classes = pictures()
         task.prepare(images)
         batches = Batches(images, classes, 16, generator, balanced=True)
@@ -61,7 +57,7 @@ def test_two_calls_are_as_one(recipe: MirrorTraining, small: Classifier, tmp_pat
 
 def test_the_classifier_is_not_touched(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    classifier = Small()
+    classifier = Graded()
     before = {name: tensor.clone() for name, tensor in classifier.state_dict().items()}
     trained(classifier, PAPER, tmp_path, 3)
     assert all(torch.equal(before[name], tensor) for name, tensor in classifier.state_dict().items())
@@ -92,7 +88,7 @@ def test_what_the_classifier_saw_is_remembered_as_it_was(small: Classifier, deco
 
 def test_a_decoder_of_another_classifier_is_refused(decoder: MirrorDecoder) -> None:
     with pytest.raises(ValueError, match="made for another classifier"):
-        MirrorTask(decoder, Small(), QUICK, torch.Generator(), 10)
+        MirrorTask(decoder, Graded(), QUICK, torch.Generator(), 10)
 
 
 @pytest.mark.parametrize("wrong", [{"divergence": "none"}, {"classifier_every": 0}, {"seen_again": 2.0}])
