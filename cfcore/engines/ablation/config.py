@@ -110,20 +110,22 @@ class LIGConfig(LatentConfig):
     """Settings of latent Integrated Gradients.
 
     Attributes:
-        form: "published": seed 001, equation 7. "path": ours, which adds up.
+        form: "published": seed 001, equation 7. "path": ours, which adds up. "pixels": IG of the image itself, with
+            its realisation of the other class as the baseline.
         steps: gradients along the path.
     """
 
-    form: Literal["published", "path"] = setting(
+    form: Literal["published", "path", "pixels"] = setting(
         "published",
         help="published: the difference of the two ends times the mean gradient, as in seed 001; it does not add up. "
-        "path: the gradient times the change of every step, which adds up to the change of the classifier's logit.",
+        "path: the gradient times the change of every step, which adds up to the change of the classifier's logit. "
+        "pixels: Integrated Gradients of the image itself, straight from its realisation of the other class.",
     )
     steps: int = setting(64, low=4, high=512, step=4, help="Gradients an image along the path.")
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.form not in ("published", "path"):
-            raise ValueError(f"no form {self.form!r}; choose one of: published, path")
+        if self.form not in ("published", "path", "pixels"):
+            raise ValueError(f"no form {self.form!r}; choose one of: published, path, pixels")
         if self.steps < 1:
             raise ValueError(f"steps is {self.steps}: choose at least 1")

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from cfcore.attribution.ig import integrated_gradients
 from cfcore.attribution.lig import lig, lig_path
 from cfcore.attribution.score import Score
 from cfcore.classifiers.base import Classifier
@@ -73,5 +74,8 @@ class LatentIntegratedGradients(_Latent):
 
     def _map(self, image: Tensor, score: Score) -> Tensor:
         codes, decode = self.medxgan.encode(image, score.target), self._drawn(image, score)
+        one = torch.ones(1, 1, device=image.device)
+        if self.config.form == "pixels":
+            return integrated_gradients(score, image, decode(codes, 0 * one), self.config.steps).values
         form = lig if self.config.form == "published" else lig_path
-        return form(score, decode, codes, torch.ones(1, 1, device=image.device), self.config.steps).values
+        return form(score, decode, codes, one, self.config.steps).values

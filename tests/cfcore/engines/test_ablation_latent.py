@@ -63,10 +63,11 @@ CASES = [
     (Difference, DifferenceConfig(search=STEPS)),
     (LatentIntegratedGradients, LIGConfig(search=STEPS)),
     (LatentIntegratedGradients, LIGConfig(search=STEPS, form="path", steps=64)),
+    (LatentIntegratedGradients, LIGConfig(search=STEPS, form="pixels")),
 ]
 
 
-@pytest.fixture(params=CASES, ids=["difference", "lig", "lig path"])
+@pytest.fixture(params=CASES, ids=["difference", "lig", "lig path", "pixels"])
 def engine(request: pytest.FixtureRequest, bright: Tensor) -> Ablation:
     kind, config = request.param
     return kind.fit(Sums(), bright, CLEAR, config, generator=Planted())
@@ -117,6 +118,14 @@ def test_all_maps_of_an_image_take_one_inversion(bright: Tensor) -> None:
     assert Planted.searched > searched
 
 
+def test_the_baseline_may_be_the_realisation_of_the_other_class(bright: Tensor) -> None:
+    config = LIGConfig(search=STEPS, form="pixels")
+    ig = LatentIntegratedGradients.fit(Sums(), bright, CLEAR, config, generator=Planted())
+    start = ig.medxgan.draw(ig.medxgan.encode(bright, CLEAR), bright, {None: torch.ones(3)}, CLEAR)
+    change = target_margin(Sums().logits(bright), SPOT) - target_margin(Sums().logits(start), SPOT)
+    assert torch.allclose(ig.encode(bright, CLEAR).sum(dim=1), change, rtol=0.01)
+
+
 def test_replacing_the_sign_flips_the_class(engine: Ablation, bright: Tensor) -> None:
     shown = engine.explain(bright, CLEAR, rendering="plain")
     assert shown.flipped.all() and set(shown.direction) == {engine.directions()[0].name}
@@ -145,7 +154,7 @@ def test_what_makes_no_sense_is_refused(bright: Tensor, tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="Sums tells no convolutional layer"):
         GradCam.fit(Sums(), bright, CLEAR, GradCamConfig())
     for config, message in (
-        ({"form": "curved"}, "no form 'curved'; choose one of: published, path"),
+        ({"form": "curved"}, "no form 'curved'; choose one of: published, path, pixels"),
         ({"steps": 0}, "steps is 0"),
         ({"restarts": 0}, "restarts is 0"),
         ({"degree": 0}, "degree is 0"),
