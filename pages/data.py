@@ -119,7 +119,9 @@ def gallery(dataset: DatasetView) -> None:
         if st.button("Next", icon=":material/chevron_right:", disabled=start + PER_PAGE >= total):
             st.session_state[key] = start + PER_PAGE
             st.rerun()
-        st.caption(f"{start + 1 if total else 0} to {start + len(images)} of {spaced(total)}")
+        layout.html(
+            f'<div class="beside">{start + 1 if total else 0} to {start + len(images)} of {spaced(total)}</div>'
+        )
     for begin in range(0, len(images), 6):
         for column, image in zip(st.columns(6, gap="small"), images[begin : begin + 6], strict=False):
             said = ", ".join(image.labels) or "no label"

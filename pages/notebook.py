@@ -58,7 +58,9 @@ def entry_card(entry: EntryView, number: int, total: int, studies: dict[int, str
             else:
                 words(entry, number)
             with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
-                actions(entry, number, total, studies)
+                actions(entry, number, total)
+            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+                report_choice(entry, studies)
 
 
 def words(entry: EntryView, number: int) -> None:
@@ -96,7 +98,7 @@ def edit_form(entry: EntryView) -> None:
             st.rerun()
 
 
-def actions(entry: EntryView, number: int, total: int, studies: dict[int, str]) -> None:
+def actions(entry: EntryView, number: int, total: int) -> None:
     key = entry.id
     label = "Open again"
     st.page_link(f"pages/{entry.page}.py", label=label, icon=":material/replay:", query_params=entry.query)
@@ -107,7 +109,15 @@ def actions(entry: EntryView, number: int, total: int, studies: dict[int, str]) 
         if st.button(name, key=f"{name}-{key}", type="tertiary", icon=f":material/{icon}:", disabled=number == end):
             notebook.move_entry(workspace(), key, steps)
             st.rerun()
+    if st.button("Delete", key=f"delete-{key}", type="tertiary", icon=":material/delete:"):
+        confirm_delete(entry)
+
+
+def report_choice(entry: EntryView, studies: dict[int, str]) -> None:
+    """The study whose report takes the entry along."""
+    key = entry.id
     options = [0, *studies]
+    st.caption("In the report of", width="content")
     chosen = st.selectbox(
         "Study",
         options,
@@ -121,8 +131,6 @@ def actions(entry: EntryView, number: int, total: int, studies: dict[int, str]) 
     if chosen != (entry.study_id or 0):
         notebook.link_entry(workspace(), key, chosen or None, actor())
         st.rerun()
-    if st.button("Delete", key=f"delete-{key}", type="tertiary", icon=":material/delete:"):
-        confirm_delete(entry)
 
 
 @st.dialog("Delete this entry?")

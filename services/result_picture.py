@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
 
 from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
@@ -26,10 +29,10 @@ def findings_png(found: StudyResults) -> bytes:
     draw = ImageDraw.Draw(picture)
     cells = {(row["finding"], row["arm"]): row for row in found.findings.to_dict("records")}
     for i, arm in enumerate(arms):
-        _text(draw, (LABEL + (i + 0.5) * CELL, 20), direction_name(arm.name), 15, INK, "mm")
+        _text(draw, (LABEL + (i + 0.5) * CELL, 20), direction_name(arm.name), 14, INK, "mm")
     for j, finding in enumerate(findings):
         top = 40 + j * ROW
-        _text(draw, (8, top + ROW / 2), finding.label, 15, INK, "lm")
+        _text(draw, (8, top + ROW / 2), finding.label, 13, INK, "lm")
         for i, arm in enumerate(arms):
             row, left = cells[finding.key, arm.key], LABEL + i * CELL
             share = row["share"]
@@ -41,19 +44,19 @@ def findings_png(found: StudyResults) -> bytes:
                 _text(draw, (left + CELL / 2, top + ROW / 2), "no reading", 13, MUTED, "mm")
                 continue
             text = from_hex(ink(fill))
-            _text(draw, (left + CELL / 2, top + 18), f"{100 * share:.0f} %", 16, text, "mm")
+            _text(draw, (left + CELL / 2, top + 18), f"{100 * share:.0f} %", 15, text, "mm")
             if row["majority"]:
                 _tick(draw, (left + CELL / 2 - 40, top + 18), text)
             low, high = row["share_low"], row["share_high"]
             if low is not None and high is not None and low == low:
-                _text(draw, (left + CELL / 2, top + 37), f"{100 * low:.0f} to {100 * high:.0f}", 12, text, "mm")
+                _text(draw, (left + CELL / 2, top + 37), f"{100 * low:.0f} to {100 * high:.0f}", 11, text, "mm")
     buffer = io.BytesIO()
     picture.save(buffer, "PNG")
     return buffer.getvalue()
 
 
 def _tick(draw: ImageDraw.ImageDraw, at: tuple[float, float], fill: tuple[int, int, int]) -> None:
-    """Drawn: Pillow's font has no such character."""
+    """Drawn, so that it looks the same in any font."""
     corners = [(SCALE * (at[0] + x), SCALE * (at[1] + y)) for x, y in ((-6, 0), (-2, 5), (6, -6))]
     draw.line(corners, fill=fill, width=2 * SCALE, joint="curve")
 
@@ -61,5 +64,15 @@ def _tick(draw: ImageDraw.ImageDraw, at: tuple[float, float], fill: tuple[int, i
 def _text(
     draw: ImageDraw.ImageDraw, at: tuple[float, float], text: str, size: int, fill: tuple[int, int, int], anchor: str
 ) -> None:
-    font = ImageFont.load_default(size * SCALE)
-    draw.text((at[0] * SCALE, at[1] * SCALE), text, fill=fill, font=font, anchor=anchor)
+    draw.text((at[0] * SCALE, at[1] * SCALE), text, fill=fill, font=_font(size * SCALE), anchor=anchor)
+
+
+@cache
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """DejaVu Sans, which comes with matplotlib (captum needs it): Pillow's own font has no minus sign and no umlaut."""
+    spec = find_spec("matplotlib")
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        path = Path(folder) / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
+        if path.exists():
+            return ImageFont.truetype(path, size)
+    return ImageFont.load_default(size)

@@ -62,6 +62,8 @@ _STYLE = """
 /* Streamlit fades captions below the contrast that AA asks for. */
 [data-testid="stCaptionContainer"], [data-testid="stImageCaption"] { color: #5b6577; opacity: 1; }
 .cf .muted { color: #5b6577; }
+/* Words in a row of buttons, on their line. */
+.cf .beside { line-height: 2.5rem; color: #5b6577; font-size: 0.875rem; white-space: nowrap; }
 .cf ul.problems { margin: 0.25rem 0 0; padding-left: 1.2rem; }
 </style>
 """

@@ -6,7 +6,7 @@ import streamlit as st
 
 from cfcore.wording import direction_name, duration
 from pages.parts import layout
-from pages.parts.study_pairs import pair_panel
+from pages.parts.study_pairs import pair_panel, target_of
 from services.results import Case, CaseReading, StudyResults
 
 MARKS = {
@@ -34,7 +34,8 @@ def cases_tab(found: StudyResults) -> None:
         case = st.selectbox(
             f"Case ({len(chosen)})", chosen, format_func=lambda c: f"{c.label} · {arms[c.arm]} · {c.patient}", width=280
         )
-    pair_panel(case.pair, f"{case.label} · {arms[case.arm]} · patient {case.patient}", found.study.protocol.reference)
+    protocol, name = found.study.protocol, f"{case.label} · {arms[case.arm]} · patient {case.patient}"
+    pair_panel(case.pair, name, target_of(protocol, case.pair), protocol.reference)
     answers(found, case)
 
 

@@ -110,7 +110,7 @@ def _invite(view: StudyView, login: str, name: str) -> None:
 def _merging(view: StudyView, found: RoundView) -> None:
     """Each proposal with the finding that stands for it: synonyms get one and the same name."""
     st.markdown("**Merge the proposals**")
-    st.caption("Give proposals that mean the same one finding; an empty cell leaves a proposal out.")
+    st.caption("Write the same finding beside proposals that mean the same; an empty cell leaves a proposal out.")
     table = st.data_editor(
         _table(found),
         column_config={

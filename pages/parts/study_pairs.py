@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from cfcore.rendering import EXPLAINED, RENDERINGS, keeps_source
+from cfcore.study.protocol import Protocol
 from cfcore.wording import counted, direction_name
 from pages.parts import layout
 from pages.parts.study_arms import further_arms, is_simple
@@ -204,17 +205,24 @@ def preview_step(view: StudyView) -> None:
             help="What readers will see, in an order of its own. Nothing is saved.",
         )
     pair = pairs[at]
-    pair_panel(pair, names.get(pair.arm, pair.arm), pair.meta.get("reference", view.protocol.reference))
+    name, reference = names.get(pair.arm, pair.arm), pair.meta.get("reference", view.protocol.reference)
+    pair_panel(pair, name, target_of(view.protocol, pair), reference)
     if pair.kind == "training":
         training_answers(view, pair)
     st.caption("Pictures on this page are 8-bit previews; readers get the exact pixels, sides A and B drawn at random.")
 
 
-def pair_panel(pair: PairView, arm: str, reference: str = "original") -> None:
-    """Original, counterfactual and signed difference of a pair, with the three probabilities of the target."""
+def target_of(protocol: Protocol, pair: PairView) -> str:
+    """The class whose probabilities a pair carries: that of its arm, else the study's."""
+    own = next((arm.target for arm in protocol.arms if arm.key == pair.arm), None)
+    return own or (pair.meta.get("selection") or {}).get("target") or "the target class"
+
+
+def pair_panel(pair: PairView, arm: str, target: str, reference: str = "original") -> None:
+    """Original, counterfactual and signed difference of a pair, with the three probabilities of `target`."""
     mark = layout.chip_of("flipped", "done") if pair.flipped else layout.chip_of("did not flip", "note")
     layout.html(
-        f"<b>{layout.escape(arm)}</b> {mark} <span class=muted>probability of the target class: original "
+        f"<b>{layout.escape(arm)}</b> {mark} <span class=muted>probability of {layout.escape(target)}: original "
         f"{layout.percent(pair.p_source)}, reconstruction {layout.percent(pair.p_reconstruction)}, counterfactual "
         f"{layout.percent(pair.p_counterfactual)}</span>"
     )

@@ -38,7 +38,7 @@ def test_a_draft_goes_from_questions_to_readers(
     assert not page.exception
     assert len(study_view(workspace, draft).pairs) == 6
     page.segmented_control[0].set_value("3 Preview").run()
-    assert not page.exception and "probability of the target class" in text_of(page)
+    assert not page.exception and "probability of Cardiomegaly" in text_of(page)
     page.segmented_control[0].set_value("4 Lock").run()
     assert "Nothing is missing" in text_of(page)
     next(button for button in page.button if button.label == "Lock the study").click().run()

@@ -10,7 +10,7 @@ from PIL import Image as Pillow
 
 from services import pairs as pairs_service
 from services.pairs import make_pairs
-from services.result_picture import CELL, LABEL, ROW, SCALE, findings_png
+from services.result_picture import CELL, LABEL, ROW, SCALE, _font, findings_png
 from services.results import results
 from services.studies import close_study, create_study, lock_study
 from services.workspace import Workspace
@@ -37,3 +37,10 @@ def test_a_tick_stands_where_the_majority_saw_a_finding_and_nowhere_else(
             x, y = (LABEL + i * CELL + CELL // 2 - 40) * SCALE, (40 + j * ROW + 18) * SCALE
             place = picture[y - 14 : y + 14, x - 14 : x + 14]
             assert (np.ptp(place) > 60) == majority[finding.key, arm.key], (finding.key, arm.key)
+
+
+def test_names_in_any_language_are_drawn_and_not_as_boxes() -> None:
+    font = _font(26)
+    box = bytes(font.getmask("\uffff"))
+    for character in "−–äßéłЖΩ":
+        assert bytes(font.getmask(character)) != box, character
