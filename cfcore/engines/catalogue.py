@@ -105,6 +105,14 @@ METHODS: dict[str, Method] = {
             "replaces the pixels in which medXGAN's two realisations differ most",
         ),
         Method(
+            "mirror",
+            "Mirror-CFE",
+            "Mirror-CFE",
+            "mirror",
+            "cfcore.engines.mirror.config:MirrorCFEConfig",
+            "moves the image's features to their mirror image behind the classifier's boundary, by a wanted confidence",
+        ),
+        Method(
             "wachter",
             "Wachter's gradient method",
             "Wachter",

@@ -10,6 +10,7 @@ from .cem import CEM
 from .eigenfind import EigenFind
 from .expgan import ExplainGAN
 from .medxgan import MedXGANEngine
+from .mirror import MirrorEngine
 from .pgd import PGD
 from .revise import Revise
 from .wachter import Wachter
@@ -24,6 +25,7 @@ ENGINES: dict[str, type[Engine]] = {
         IntegratedGradients,
         LatentIntegratedGradients,
         Difference,
+        MirrorEngine,
         Wachter,
         CEM,
         PGD,
