@@ -11,10 +11,14 @@ from torch import Tensor, nn
 from cfcore.classifiers.densenet import BinaryDenseNet
 from cfcore.classifiers.resnet import ResidualNet
 from cfcore.classifiers.trunk import BinaryVGG, SmallCNN
+from cfcore.generators.c3lt import C3LT, C3LTConfig
+from cfcore.generators.convolutional import Critic as ClassCritic
+from cfcore.generators.expgan import ExpGAN, ExpGANConfig
 from cfcore.generators.medxgan import MedXGAN, MedXGANConfig
 from cfcore.generators.medxgan.model import Discriminator as Critic
 from cfcore.generators.stylex import StylEx, StylExConfig
 from cfcore.generators.stylex.losses import classifier_terms, path_lengths, r1_penalty
+from cfcore.generators.vae import VAE, VAEConfig
 
 CONFIG = StylExConfig(size=64, width=64, condition=4)
 
@@ -81,9 +85,31 @@ def _medxgan_critic() -> tuple[nn.Module, Tensor]:
     return critic, critic(_images())
 
 
+def _vae() -> tuple[nn.Module, Tensor]:
+    model = VAE(VAEConfig()).to("meta")
+    mean, log_variance = model.posterior(_images())
+    return model, model.decode(mean + log_variance)
+
+
+def _expgan() -> tuple[nn.Module, Tensor]:
+    model = ExpGAN(ExpGANConfig()).to("meta")
+    return model, model.counterfactual(_images(), _labels())
+
+
+def _c3lt() -> tuple[nn.Module, Tensor]:
+    model = C3LT(C3LTConfig()).to("meta")
+    return model, model.decode(model.move(model.encode(_images()), _labels(), _labels() + 1))
+
+
+def _class_critic() -> tuple[nn.Module, Tensor]:
+    critic = ClassCritic(64, 1, 2, 16).to("meta")
+    return critic, critic(_images(), _labels())
+
+
 BUILDS = [
     _densenet, _encode_decode, _mapping, _discriminator, _losses, _vgg, _small_cnn, _resnet, _medxgan,
     _medxgan_critic,
+    _vae, _expgan, _c3lt, _class_critic,
 ]  # fmt: skip
 
 
