@@ -42,7 +42,7 @@ def test_the_answer_comes_first_and_every_tab_opens(
     for tab, words in (
         ("Ratings", "The difference looks like real disease"),
         ("Readers", "Reader 0"),
-        ("Cases", "probability of the target class"),
+        ("Cases", "probability of "),
         ("Comparisons", "Arms against each other (exploratory)"),
         ("Export", "every figure as SVG"),
     ):
