@@ -35,7 +35,7 @@ class StudyFacts:
     drawn, in words. flow: (step, count) of the gate. split: of the data set the pairs were drawn from.
     first_reading, last_reading: days, "" before there are any. plan: shares of the readings at which looks were
     planned. ethics: number of the approval. reference: where reference answers came from, "" where there are none.
-    exposure: a sentence: how often a reader met a patient.
+    exposure: a sentence: how often a reader met a patient. screens: a sentence: what readers saw of the test pattern.
     """
 
     digest: str = ""
@@ -60,6 +60,7 @@ class StudyFacts:
     consent: bool = False
     reference: str = ""
     exposure: str = ""
+    screens: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
 
     @property

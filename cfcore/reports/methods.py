@@ -109,6 +109,8 @@ def _readers(facts: StudyFacts) -> str:
     taken = [f"{r.label} took over the remaining cases of {r.replaces}" for r in facts.readers if r.replaces]
     if taken:
         parts.append(f"{'; '.join(taken)}.")
+    if facts.screens:
+        parts.append(facts.screens)
     if facts.consent:
         parts.append("Every reader consented before the first case.")
     if facts.ethics:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from cfcore.engines.catalogue import title_of
 from cfcore.reports.facts import LookFacts, ReaderFacts, StudyFacts
-from cfcore.wording import direction_name
+from cfcore.wording import counted, direction_name
 from db.models import (
     Dataset,
     Image,
@@ -26,6 +26,7 @@ from db.models import (
 from services.reader_profiles import desk_settings
 from services.results import StudyResults
 from services.runs import RunRefused, RunView, run_view, versions
+from services.sittings import screens
 from services.study_design.planning import exposure_line, plan_balance
 from services.workspace import Workspace
 
@@ -85,6 +86,7 @@ def study_facts(workspace: Workspace, found: StudyResults) -> StudyFacts:
         consent=desk.ask_profile and bool(profiles),
         reference=reference,
         exposure=_exposure(workspace, found),
+        screens=_screens(workspace, study.id),
         versions=report_versions(run) | _other_runs(workspace, found),
     )
 
@@ -93,6 +95,18 @@ def _exposure(workspace: Workspace, found: StudyResults) -> str:
     """How often a reader met a patient, as the lock page said it; "" for a study without planned schedules."""
     table, _ = plan_balance(workspace, found.study.id)
     return exposure_line(found.study.protocol, table.exposures) if table.exposures else ""
+
+
+def _screens(workspace: Workspace, study_id: int) -> str:
+    """How the readers' screens passed the test pattern; "" where nobody was asked."""
+    looks = screens(workspace, study_id)
+    if not looks:
+        return ""
+    whole = sum(look.passed for look in looks)
+    return (
+        f"Before {counted(len(looks), 'session')} a reader looked at a test pattern (faint patches in black and white, "
+        f"gray ramp, fine lines) and saw all of it in {whole}."
+    )
 
 
 def report_versions(run: RunView | None) -> dict[str, str]:

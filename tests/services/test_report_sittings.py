@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from services import accounts, reading
+from services.report.facts import study_facts
 from services.report.looks import take_look
 from services.report.sittings import sitting_files
 from services.results import results, shown_results
@@ -52,6 +53,8 @@ def test_screens_looks_and_lines_leave_with_a_closed_study(workspace: Workspace,
     close_study(workspace, study, actor="ada")
     found = results(workspace, study)
     files = sitting_files(workspace, found)
+    assert "Before 2 sessions a reader looked at a test pattern" in study_facts(workspace, found).screens
+    assert study_facts(workspace, found).screens.endswith("saw all of it in 1.")
     screens = read(files, "screen-checks")
     assert screens[["reader", "session", "dark", "passed"]].values.tolist() == [
         ["R1", 1, False, False],

@@ -30,7 +30,10 @@ def test_the_methods_say_what_the_protocol_fixed() -> None:
                   "Nobody looked at the results", "12 pairs, 3 control pairs, 2 repeats per reader"):  # fmt: skip
         assert words in text, words
     assert "meets a patient" not in text and "up to 4 times" in said(
-        exposure="Every reader meets a patient up to 4 times."
+        exposure="Every reader meets a patient up to 4 times.",
+    )
+    assert "test pattern" not in text and "saw a test pattern" in said(
+        screens="Before 2 sessions readers saw a test pattern."
     )
     assert "Ethics" not in text and "consented" not in text, "what is not known is left out"
 
