@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from cfcore.settings import setting
 
 from ..settings import Settings
 
-SEARCH = "Search"
-
 
 @dataclass(frozen=True)
 class CEMConfig(Settings):
     """How pertinent negatives are searched; defaults are those of the authors' program.
+
+    A form begins with fewer searches and steps: 9,000 passes through C an image take minutes.
 
     Attributes:
         change: "add": pixels only grow brighter, as published (black is "nothing there"); "any": both ways.
@@ -23,13 +23,11 @@ class CEMConfig(Settings):
             the stated loss.
         beta: weight of the L1 distance. kappa: logits by which the target must exceed every other class.
         weight: c of the first search. searches: values of c. steps: of FISTA, a search. rate: first step size.
-        gamma: weight of the autoencoder's squared error; counts only where `fit` is given an autoencoder.
+        gamma: weight of the autoencoder's squared error; above 0 the method needs a VAE as its generator.
 
     Raises:
         ValueError: a number that cannot be.
     """
-
-    groups: ClassVar[Mapping[str, str]] = {SEARCH: "Nine values of the class weight, 1,000 steps each."}
 
     change: Literal["add", "any"] = setting(
         "add", help="add: pixels only grow brighter, as published: what is absent is added. any: darker, too."
@@ -43,8 +41,12 @@ class CEMConfig(Settings):
         0.0, low=0.0, high=20.0, step=0.5, help="Logits by which the target must exceed every other class."
     )
     beta: float = setting(0.1, low=0.0, high=1.0, step=0.01, help="Weight of the L1 distance beside the squared L2.")
-    searches: int = setting(9, low=1, high=20, group=SEARCH, help="Values of the class weight that are tried.")
-    steps: int = setting(1000, low=2, high=10_000, group=SEARCH, help="Steps for every value.")
+    searches: int = setting(
+        9, proposal=5, low=1, high=20, help="Values of the class weight that are tried; the authors' program takes 9."
+    )
+    steps: int = setting(
+        1000, proposal=200, low=2, high=10_000, help="Steps for every value; the authors' program takes 1,000."
+    )
     weight: float = setting(10.0, shown=False)
     rate: float = setting(0.01, shown=False)
     gamma: float = setting(0.0, shown=False)

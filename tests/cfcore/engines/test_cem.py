@@ -9,6 +9,7 @@ from torch import Tensor
 from cfcore.classifiers.base import Classifier
 from cfcore.engines.cem import CEM, CEMConfig
 from cfcore.engines.cem.search import excess, pertinent_negatives
+from cfcore.generators.vae import VAE, VAEConfig
 
 BETA = 0.1
 
@@ -92,6 +93,27 @@ def test_an_autoencoder_keeps_the_change_where_it_draws(linear: Classifier, low:
         assert there.all()
         right.append((found[..., 4:] - 0.3).square().mean())
     assert right[1] < right[0] / 2
+
+
+def test_a_vae_is_the_engines_autoencoder(linear: Classifier, low: Tensor) -> None:
+    class Grey(VAE):
+        """Draws nothing but grey: every change away from 0.3 is dear."""
+
+        def encode(self, images: Tensor) -> Tensor:
+            return images.flatten(1)[:, :2]
+
+        def decode(self, z: Tensor) -> Tensor:
+            return torch.full((len(z), 1, 8, 8), 0.3, device=z.device)
+
+    vae = Grey(VAEConfig(size=16, latent=2, width=4)).requires_grad_(False)
+    moved = {}
+    for gamma in (0.0, 50.0):
+        config = CEMConfig(change="any", gamma=gamma, searches=3, steps=60)
+        moved[gamma] = CEM(linear, config, vae).move(low, 1, degree=1.0, rendering="plain").counterfactual
+    assert (moved[50.0] - 0.3).square().sum() < (moved[0.0] - 0.3).square().sum()
+    for wrong, name in ((None, "none"), (torch.nn.Linear(1, 1), "Linear")):
+        with pytest.raises(ValueError, match=f"gamma 1 needs a VAE as generator, not {name}"):
+            CEM(linear, CEMConfig(gamma=1.0), wrong)
 
 
 def test_the_margin_is_against_the_best_other() -> None:
