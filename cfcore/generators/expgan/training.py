@@ -36,7 +36,7 @@ class ExpGANTraining:
             half.
     """
 
-    class_weight: float = 1.0
+    class_weight: float = 3.0
     class_every: int = 1
     adversarial_weight: float = 0.5
     reconstruction_weight: float = 10.0

@@ -19,7 +19,7 @@ SMALL = ExpGANConfig(size=16, classes=3, width=16)
 
 
 def fitted(folder: Path, *iterations: int, recipe: str = "full", classifier: Classifier | None = None) -> ExpGANTask:
-    settings = replace(RECIPES[recipe], rate=5e-3, half_life=100.0, class_weight=3.0)
+    settings = replace(RECIPES[recipe], rate=5e-3, half_life=100.0)
     return trained(
         lambda generator, end: ExpGANTask(ExpGAN(SMALL), classifier or Thirds(), settings, generator, end),
         folder,
