@@ -217,6 +217,12 @@ def check_directions(page: Page) -> None:
     expect(tiles.first).to_have_attribute("aria-pressed", "true")
     assert (tiles.first.locator("img").get_attribute("src") or "").startswith("data:image/png;base64,")
     shot(page, "explore-directions")
+    shown = page.get_by_label("Picture shown: Directions side by side")
+    plain = tiles.first.locator("img").get_attribute("src")
+    shown.select_option("Difference")
+    expect(page.get_by_text(re.compile(r"red brighter, full colour at ±\d\.\d\d\."))).to_be_visible()
+    assert tiles.first.locator("img").get_attribute("src") != plain
+    shown.select_option("Counterfactual")
     page.get_by_role("slider", name="Degree", exact=True).press("Home")
     expect(page.get_by_text("1 of 2 directions, each alone, make it Bright at −20.0.")).to_be_visible(timeout=SLOW)
     tiles.nth(1).press("Enter")

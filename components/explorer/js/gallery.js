@@ -3,7 +3,7 @@
 const VIEWS = { after: "Counterfactual", before: "Original", change: "Difference" };
 
 /** Tiles that are drawn anew in place. `kind`: label, columns (class name), query() to ask the server with, path,
-    rows(answer) that become {key, after, before, change, lines, chip, flipped}, said(rows), open(key), hint. A row that
+    rows(answer) that become {key, after, before, change, lines, chip, flipped}, said(rows, view), open(key), hint. A row that
     is `still` is there to compare with, not to be pressed. */
 function makeTiles(app, kind) {
   const grid = el("div", { className: "grid" });
@@ -34,7 +34,7 @@ function makeTiles(app, kind) {
   }
 
   function render() {
-    said.textContent = found.length ? kind.said(found) : "Drawing the gallery …";
+    said.textContent = found.length ? kind.said(found, which.value) : "Drawing the gallery …";
     const before = [...cells.keys()].join();
     cells = new Map(found.map((row) => [row.key, cells.get(row.key) ?? makeCell(row.still)]));
     found.forEach((row) => cells.get(row.key).draw(row));
@@ -89,8 +89,8 @@ function makeDirections(app) {
   return makeTiles(app, {
     label: "Directions side by side", className: "of-directions", path: "directions", hint: "Take this direction. While pointed at, it shows the original",
     query: () => ({ run: app.data.run, image: app.data.image, rendering: app.data.rendering, degree: app.degree(), directions: JSON.stringify(app.listed().map((d) => d.name)) }),
-    rows: ({ before, p_before: was, already, directions }) => [
-      { key: "", still: true, already, before, after: before, change: before, chip: already ? "target already" : "",
+    rows: ({ before, p_before: was, already, limit, directions }) => [
+      { key: "", still: true, already, limit, before, after: before, change: before, chip: already ? "target already" : "",
         lines: [{ of: "b", text: app.data.rendering === "plain" ? "Reconstruction" : "Original" }, { text: `${app.data.target} ${percent(was)}` }] },
       ...directions.map((row) => ({
         ...row, before, key: row.direction, flipped: row.flipped && !already,
@@ -98,10 +98,11 @@ function makeDirections(app) {
         chip: row.flipped ? (already ? "" : "flipped") : already ? "flipped back" : "",
       })),
     ],
-    said([still, ...rows]) {
+    said([still, ...rows], view) {
       const { target } = app.data, n = rows.filter((row) => row.flipped).length;
-      if (still.already) return `Without a step it is ${target} already.`;
-      return `${n} of ${rows.length} directions, each alone, make it ${target} at ${degreeWords(app.degree())}.`;
+      const scale = view === "change" ? ` Blue darker, red brighter, full colour at ±${still.limit.toFixed(2)}.` : "";
+      if (still.already) return `Without a step it is ${target} already.${scale}`;
+      return `${n} of ${rows.length} directions, each alone, make it ${target} at ${degreeWords(app.degree())}.${scale}`;
     },
     here: () => app.direction,
     open: (name) => app.alone(name),
