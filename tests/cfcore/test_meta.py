@@ -16,9 +16,13 @@ from cfcore.generators.convolutional import Critic as ClassCritic
 from cfcore.generators.expgan import ExpGAN, ExpGANConfig
 from cfcore.generators.medxgan import MedXGAN, MedXGANConfig
 from cfcore.generators.medxgan.model import Discriminator as Critic
+from cfcore.generators.mirror import MirrorConfig, MirrorDecoder
+from cfcore.generators.mirror.model import Discriminator as MirrorCritic
 from cfcore.generators.stylex import StylEx, StylExConfig
 from cfcore.generators.stylex.losses import classifier_terms, path_lengths, r1_penalty
 from cfcore.generators.vae import VAE, VAEConfig
+from cfcore.mirror.maps import moved_maps
+from cfcore.mirror.triangulation import triangulation
 
 CONFIG = StylExConfig(size=64, width=64, condition=4)
 
@@ -106,10 +110,24 @@ def _class_critic() -> tuple[nn.Module, Tensor]:
     return critic, critic(_images(), _labels())
 
 
+def _mirror() -> tuple[nn.Module, Tensor]:
+    *skips, maps = BinaryDenseNet(("no", "yes"), 64).to("meta").pyramid(_images())
+    levels = tuple((level.shape[1], level.shape[2]) for level in (*skips, maps))
+    model = MirrorDecoder(MirrorConfig(64, levels, "")).to("meta")
+    k, step = torch.rand(4, device="meta"), torch.rand(4, maps.shape[1], device="meta")
+    drawn = model(moved_maps(maps, step, k), skips, torch.rand(4, 2, *maps.shape[2:], device="meta"), k)
+    return model, triangulation((drawn, step), (_images(), step), (_images(), step), 1.5)
+
+
+def _mirror_critic() -> tuple[nn.Module, Tensor]:
+    critic = MirrorCritic(64).to("meta")
+    return critic, critic(_images())
+
+
 BUILDS = [
     _densenet, _encode_decode, _mapping, _discriminator, _losses, _vgg, _small_cnn, _resnet, _medxgan,
     _medxgan_critic,
-    _vae, _expgan, _c3lt, _class_critic,
+    _vae, _expgan, _c3lt, _class_critic, _mirror, _mirror_critic,
 ]  # fmt: skip
 
 
