@@ -26,6 +26,8 @@ class VAETraining:
         likelihood: "l1": Laplace, |x - G(z)| / scale; "gaussian": (x - G(z))^2 / (2 scale^2).
         scale: of the noise that the likelihood takes for granted, in grey values; the smaller, the sharper the
             drawings and the less normal the latent. beta: 1 is the VAE's bound (Kingma & Welling 2014).
+        warm_up: iterations in which beta rises to its value in equal steps and the likelihood is gaussian in any case:
+            where most pixels are black, L1 alone first learns a black picture, and stays with it.
         rate: of Adam. half_life: images after which the running average has forgotten half.
 
     Raises:
@@ -35,6 +37,7 @@ class VAETraining:
     likelihood: Literal["l1", "gaussian"] = "l1"
     scale: float = 0.1
     beta: float = 1.0
+    warm_up: int = 300
     rate: float = 2e-3
     half_life: float = 4_000
 
@@ -66,9 +69,10 @@ class VAETask(AveragedTask[VAE]):
         drawn = self.model.decode(mean + (0.5 * log_variance).exp() * self.normal(len(mean), mean.shape[1], mean))
         l1 = (drawn - images).abs().mean()
         squared = (drawn - images).square().mean() / (2 * s.scale**2)
-        misfit = l1 / s.scale if s.likelihood == "l1" else squared
+        misfit = l1 / s.scale if s.likelihood == "l1" and iteration >= s.warm_up else squared
+        beta = s.beta * min(1.0, (iteration + 1) / max(1, s.warm_up))
         divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(dim=1).mean()
-        if self.update("model", misfit + s.beta * divergence / images[0].numel(), fabric):
+        if self.update("model", misfit + beta * divergence / images[0].numel(), fabric):
             self.follow(len(images))
         return {"l1": l1.item(), "divergence": divergence.item()}
 

@@ -23,7 +23,7 @@ SMALL = C3LTConfig(LATENT, classes=3, hidden=64)
 
 @pytest.fixture(scope="module")
 def vae(tmp_path_factory: pytest.TempPathFactory) -> VAE:
-    settings = replace(L1, rate=5e-3, half_life=100.0)
+    settings = replace(L1, rate=5e-3, half_life=100.0, warm_up=30)
     task = trained(lambda g, end: VAETask(VAE(LATENT), settings, g, end), tmp_path_factory.mktemp("vae"), 120)
     return task.average
 

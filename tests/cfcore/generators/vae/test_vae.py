@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from lightning_fabric import Fabric
+from torch import Tensor
 
 from cfcore.generators.vae import VAE, VAEConfig, load_vae, save_vae
 from cfcore.generators.vae.training import RECIPES, VAETask, VAETraining, quality
@@ -17,7 +19,7 @@ SMALL = VAEConfig(size=16, latent=4, width=16)
 
 
 def fitted(folder: Path, *iterations: int, recipe: str = "l1") -> VAETask:
-    settings = replace(RECIPES[recipe], rate=5e-3, half_life=100.0)
+    settings = replace(RECIPES[recipe], rate=5e-3, half_life=100.0, warm_up=30)
     return trained(lambda generator, end: VAETask(VAE(SMALL), settings, generator, end), folder, *iterations)
 
 
@@ -41,10 +43,29 @@ def test_the_divergence_is_that_from_a_standard_normal() -> None:
         model.code.weight.zero_()
         model.code.bias.copy_(torch.tensor([1.0] * 4 + [0.0] * 4))
     task = VAETask(model, VAETraining(), torch.Generator().manual_seed(0))
-    from lightning_fabric import Fabric
-
     parts = task.step((floats(4), torch.zeros(4).long()), 0, Fabric(accelerator="cpu"))
     assert parts["divergence"] == pytest.approx(2.0)
+
+
+def test_it_begins_gaussian_and_with_little_beta() -> None:
+    """Images of 0.1, drawings of 0.5: squared 0.16 / (2 * 0.01) = 8, L1 0.4 / 0.1 = 4; 2 nats over 256 pixels."""
+    losses: list[float] = []
+
+    class Caught(VAETask):
+        def update(self, name: str, loss: Tensor, fabric: Fabric) -> bool:
+            losses.append(loss.item())
+            return False
+
+    model = VAE(SMALL)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.zero_()
+        model.code.bias[:4] = 1.0
+    task = Caught(model, VAETraining(warm_up=4), torch.Generator().manual_seed(0))
+    for iteration in (0, 3, 4):
+        task.step((torch.full((2, 1, 16, 16), 0.1), torch.zeros(2).long()), iteration, Fabric(accelerator="cpu"))
+    nats = 2 / 256
+    assert losses == pytest.approx([8 + nats / 4, 8 + nats, 4 + nats])
 
 
 def test_two_calls_are_as_one(tmp_path: Path) -> None:
