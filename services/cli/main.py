@@ -15,6 +15,7 @@ from . import (
     report,
     reproduce,
     reproduce_medxgan,
+    reproduce_mirror,
     server,
     train_drawn,
     train_mirror,
@@ -56,6 +57,7 @@ reproductions.command("medxgan-table3")(reproduce_medxgan.medxgan_table3)
 reproductions.command("medxgan-monotone")(reproduce_medxgan.medxgan_monotone)
 reproductions.command("medxgan-failures")(reproduce_medxgan.medxgan_failures)
 reproductions.command("medxgan")(reproduce_medxgan.medxgan_all)
+reproductions.command("mirror-table1")(reproduce_mirror.mirror_table1)
 add.command("classifier")(own.add_classifier)
 train.command("classifier")(models.train_classifier)
 train.command("stylex")(models.train_stylex)

@@ -1,0 +1,94 @@
+"""The commands from end to end on the known world."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from services import figures
+from services.cli.main import app
+from services.reproduce.mirror import command, table1
+from services.reproduce.mirror.material import Column, Entry
+
+from .conftest import a_column, an_entry
+
+TINY: dict[str, Any] = {"images": {"mnist": 4, "phantom": 4, "ucsd": 4}, "real": 6, "points": 3, "shown": 1}
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """One column, the known one; as little as says anything; nothing written to benchmarks/results."""
+    column = a_column()
+
+    def known(entry: Entry, decoder: object = None) -> Column:
+        return column
+
+    monkeypatch.setattr(command, "entries", lambda models: [an_entry()])
+    monkeypatch.setattr(table1, "column_of", known)
+    monkeypatch.setattr(figures, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(command, "results_folder", lambda: tmp_path / "results")
+    extent = table1.Extent(validation=0, brief=True, **TINY)
+    monkeypatch.setattr(table1, "QUICK", extent)
+    monkeypatch.setattr(table1, "Extent", lambda: extent)
+
+
+def call(*arguments: str) -> dict[str, Any]:
+    found = CliRunner().invoke(app, ["reproduce", *arguments, "--json"], catch_exceptions=False)
+    assert found.exit_code == 0, found.output
+    answer: dict[str, Any] = json.loads(found.stdout)
+    assert {"name", "figures", "settings", "seconds", "versions", "rows"} <= set(answer)
+    assert all(isinstance(value, float) for value in answer["figures"].values())
+    return answer
+
+
+HEADLINES = {
+    "mnist_validity", "mnist_denoised_validity", "mnist_l1", "mnist_fail", "mnist_confidence_error",
+    "mnist_validity_k1", "mnist_confidence_error_k1", "pgd_mnist_validity", "cem_mnist_fail", "revise_mnist_l1",
+    "c3lt_mnist_denoised_validity", "expgan_mnist_fid", "wachter_mnist_seconds", "mnist_denoised_real",
+}  # fmt: skip
+
+
+def test_table1_quickly(tmp_path: Path) -> None:
+    found = call("mirror-table1", "--quick")
+    assert found["name"] == "reproduce-mirror-table1" and set(found["figures"]) >= HEADLINES
+    assert found["settings"]["absent"] == [
+        "Toy thirds: no ExplainGAN (cfreader train expgan)",
+        "Toy thirds: no C3LT (cfreader train c3lt)",
+    ]
+    assert found["settings"]["choices"]["pgd"] == ["40 steps of 1/255", "16 steps of 1/255", "8 steps of 1/255"]
+    assert not (tmp_path / "results").exists(), "a quick run is not stored"
+
+
+def test_a_whole_run_is_kept_with_its_picture_and_grows_stale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = call("mirror-table1")
+    picture = tmp_path / "results" / "reproduce-mirror-table1.png"
+    assert made["picture"] == str(picture) and picture.read_bytes().startswith(b"\x89PNG")
+    again = call("mirror-table1", "--cached")
+    assert (again["figures"], again["rows"], again["stale"]) == (made["figures"], made["rows"], False)
+    assert again["inputs"] == {"mnist classifier": "c", "mnist decoder Toy 0": "0", "mnist vae": "v", "toy": "1"}
+    assert all(source.startswith(("cfcore/", "services/")) for source in again["sources"])
+    monkeypatch.setattr(command, "entries", lambda models: [an_entry("mnist", {"sha256": "2"})])
+    assert call("mirror-table1", "--cached")["stale"] is True
+
+
+def test_another_number_of_images_is_not_stored(tmp_path: Path) -> None:
+    found = call("mirror-table1", "--images", "2", "--no-tune", "--out", str(tmp_path / "figure.png"))
+    assert found["figures"]["mnist_n"] == 2 and (tmp_path / "figure.png").exists()
+    assert not (tmp_path / "results").exists()
+    wrong = CliRunner().invoke(app, ["reproduce", "mirror-table1", "--images", "0"])
+    assert wrong.exit_code == 1 and "images is 0: choose at least 1" in wrong.output
+
+
+def test_a_person_reads_a_table() -> None:
+    found = CliRunner().invoke(app, ["reproduce", "mirror-table1", "--quick"], catch_exceptions=False)
+    assert "Mirror-CFE, 1st" in found.output and "absent: Toy thirds: no C3LT" in found.output, found.output
+    assert "mnist: |intended - obtained confidence|, mean over k: 0.000" in found.output
+
+
+def test_nothing_stored_is_said_so() -> None:
+    found = CliRunner().invoke(app, ["reproduce", "mirror-table1", "--cached"])
+    assert found.exit_code == 1 and "run the command once without --cached" in found.output
