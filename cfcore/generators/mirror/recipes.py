@@ -20,7 +20,8 @@ class MirrorTraining:
         reconstruction_weight: of |x - G(F(x))|, mean over pixels; edge_weight: of the same between neighbouring
             pixels' differences (ours).
         feature_weight: of |z_k - F(G(z_k))|_2, mean over images.
-        triangulation_weight, lam: see `cfcore.mirror.triangulation`.
+        triangulation_weight, lam: see `cfcore.mirror.triangulation`. triangulation_most: what an image may add to its
+            mean; above, it adds no gradient. The ratio of distances has no bound where a source lies at the boundary.
         classifier_every: iterations between two looks of C at drawings, whose terms then count that many times. C's
             backward pass is the dearest part on a CPU.
         reconstructed: share of the batch that is reconstructed beside the points on the way.
@@ -40,6 +41,7 @@ class MirrorTraining:
     feature_weight: float = 1.0
     triangulation_weight: float = 1.0
     lam: float = 1.5
+    triangulation_most: float = float("inf")
     classifier_every: int = 1
     reconstructed: float = 1.0
     seen_again: float = 1.0
@@ -67,6 +69,7 @@ QUICK = replace(
     edge_weight=5.0,
     feature_weight=0.05,
     triangulation_weight=5.0,
+    triangulation_most=0.5,
     classifier_every=2,
     reconstructed=0.5,
     seen_again=0.5,

@@ -175,7 +175,7 @@ class MirrorTask(Task):
             (images[landmark], way.view.z[landmark]),
             self.settings.lam,
         )
-        return (each * usable).sum() / usable.sum().clamp_min(1)
+        return (each.clamp_max(self.settings.triangulation_most) * usable).sum() / usable.sum().clamp_min(1)
 
     def _uniform(self, like: Tensor) -> Tensor:
         """(n,) U(0, 1), this process' part of what all processes draw alike."""

@@ -74,6 +74,17 @@ def test_images_are_led_to_their_partners_alone(small: Classifier, decoder: Mirr
     assert set(way.target[classes == 1].tolist()) == {0, 2}
 
 
+def test_an_image_at_the_boundary_adds_no_more_than_its_share(small: Classifier, decoder: MirrorDecoder) -> None:
+    images, _ = pictures()
+    terms = []
+    for most in (float("inf"), 0.01):
+        task = MirrorTask(decoder, small, replace(PAPER, triangulation_most=most), torch.Generator().manual_seed(0), 10)
+        task.prepare(images)
+        losses, _ = task._train_generator(images[:16].float() / 255, 1, Fabric(accelerator="cpu"))
+        terms.append(losses["triangulation"])
+    assert terms[0] > terms[1] and 0 < terms[1] <= 0.01 + 1e-6
+
+
 def test_what_the_classifier_saw_is_remembered_as_it_was(small: Classifier, decoder: MirrorDecoder) -> None:
     task = MirrorTask(decoder, small, QUICK, torch.Generator(), 10)
     images, _ = pictures()
