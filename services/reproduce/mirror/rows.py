@@ -120,7 +120,7 @@ def measured(
             rows += tried
         choice = choice.brief() if brief else choice
         for ending, outcome in outcomes(method, column, led, choice, tell).items():
-            title = method.title if method.key != "mirror" else f"Mirror-CFE, {'k = 1' if ending else '1st'}"
+            title = f"{method.title}, {'k = 1' if ending else '1st'}" if method.kind == "mirror" else method.title
             found.append(_measured(column, method.key + ending, title, outcome, real, choice))
     return found, rows
 

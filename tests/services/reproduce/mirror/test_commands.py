@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from services import figures
 from services.cli.main import app
-from services.reproduce.mirror import command, table1
+from services.reproduce.mirror import command, confidence, figure6, table1, table4, variants
 from services.reproduce.mirror.material import Column, Entry
 
 from .conftest import a_column, an_entry
@@ -31,9 +31,17 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(table1, "column_of", known)
     monkeypatch.setattr(figures, "RESULTS", tmp_path / "results")
     monkeypatch.setattr(command, "results_folder", lambda: tmp_path / "results")
+    for module in (confidence, table4, variants, figure6):
+        monkeypatch.setattr(module, "column_of", known)
     extent = table1.Extent(validation=0, brief=True, **TINY)
     monkeypatch.setattr(table1, "QUICK", extent)
+    monkeypatch.setattr(variants, "QUICK_COMPARISON", extent)
     monkeypatch.setattr(table1, "Extent", lambda: extent)
+    few = {"images": TINY["images"]}
+    for module in (confidence, table4):
+        monkeypatch.setattr(module, "QUICK", confidence.Extent(points=3, **few))
+    for module in (variants, figure6):
+        monkeypatch.setattr(module, "QUICK", module.Extent(real=6, brief=True, **few))
 
 
 def call(*arguments: str) -> dict[str, Any]:
@@ -92,3 +100,48 @@ def test_a_person_reads_a_table() -> None:
 def test_nothing_stored_is_said_so() -> None:
     found = CliRunner().invoke(app, ["reproduce", "mirror-table1", "--cached"])
     assert found.exit_code == 1 and "run the command once without --cached" in found.output
+
+
+SKIP, LAM = {"config": {"variant": "skip"}}, {"recipe": {"lam": 2.0}}
+OFFERED = {
+    "confidence": ("mnist", (), "mnist_control_error"),
+    "table2": ("mnist", (), "multiclass_mnist_validity_k1"),
+    "table3": ("ucsd", (), "c3lt_ucsd_denoised_validity"),
+    "table4": ("mnist", (), "mnist_feature_reconstruction"),
+    "table5": ("ucsd", ({}, SKIP), "skip_ucsd_l1"),
+    "table6": ("mnist", ({}, LAM), "lam_2_mnist_validity_k1"),
+    "figure6": ("mnist", (), "mnist_neighbours_target"),
+}
+
+
+def offer(monkeypatch: pytest.MonkeyPatch, name: str, *cards: dict[str, Any]) -> None:
+    """A column of that name with decoders of these cards, and a C3LT."""
+    entry = an_entry(name, *cards)
+    entry.rivals["c3lt"] = entry.rivals["vae"]  # type: ignore[index]
+    column = a_column(name)
+    monkeypatch.setattr(command, "entries", lambda models: [entry])
+    for module in (confidence, table1, table4, variants, figure6):
+        monkeypatch.setattr(module, "column_of", lambda entry, decoder=None: column)
+
+
+@pytest.mark.parametrize("experiment", OFFERED)
+def test_every_other_experiment(experiment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name, cards, headline = OFFERED[experiment]
+    offer(monkeypatch, name, *cards)
+    found = call(f"mirror-{experiment}", "--quick")
+    assert found["name"] == f"reproduce-mirror-{experiment}" and headline in found["figures"]
+    assert found["rows"] and not (tmp_path / "results").exists()
+    told = CliRunner().invoke(app, ["reproduce", f"mirror-{experiment}", "--quick"], catch_exceptions=False)
+    assert told.exit_code == 0 and len(told.output.splitlines()) > 1
+    missing = CliRunner().invoke(app, ["reproduce", f"mirror-{experiment}", "--cached"])
+    assert missing.exit_code == 1 and "run the command once without --cached" in missing.output
+
+
+def test_all_of_them_say_which_could_not_be_made() -> None:
+    found = call("mirror", "--quick")
+    assert {row["experiment"] for row in found["rows"]} == {"table1", "confidence", "table2", "table4", "figure6"}
+    left = found["settings"]["left_out"]
+    assert [reason.split(":")[0] for reason in left] == ["table3", "table5", "table6"]
+    assert "--variant skip" in left[1] and "--loss triangulation_weight=0" in left[2]
+    nothing = CliRunner().invoke(app, ["reproduce", "mirror", "--cached"])
+    assert nothing.exit_code == 1 and "no stored figures for 'reproduce-mirror'" in nothing.output
