@@ -28,11 +28,14 @@ def _step_up(rho: float, k: int) -> float:
     return max(k * rho / below, -1.0) if below > _ZERO else -1.0
 
 
-def _two_way_bounds(bms: float, jms: float, ems: float, n: int, k: int, rho: float, tail: float) -> list[float]:
-    """Interval of ICC(2,1) (Shrout and Fleiss 1979, after Satterthwaite)."""
+def _two_way_bounds(bms: float, jms: float, ems: float, n: int, k: int, rho: float, tail: float) -> list[float] | None:
+    """Interval of ICC(2,1) (Shrout and Fleiss 1979, after Satterthwaite); None where it has no degrees of freedom."""
     fj = jms / ems
+    # Where all cases have one mean v is 0, or 0 / 0.
     above = (k - 1) * (n - 1) * (k * rho * fj + n * (1 + (k - 1) * rho) - k * rho) ** 2
     below = (n - 1) * k**2 * rho**2 * fj**2 + (n * (1 + (k - 1) * rho) - k * rho) ** 2
+    if min(above, below) < _ZERO:
+        return None
     v = above / below
     f_low, f_high = f.ppf(1 - tail, n - 1, v), f.ppf(1 - tail, v, n - 1)
     low = n * (bms - f_low * ems) / (f_low * (k * jms + (k * n - k - n) * ems) + n * bms)
@@ -77,7 +80,13 @@ def icc(ratings: ArrayLike | pd.DataFrame, form: Form = "2,1", level: float = 0.
         value = single if form[2] == "1" else _step_up(single, k)
         return Estimate(float(value), n=n, note="; ".join(filter(None, [note, "no residual: no interval"])))
     if form[0] == "2":
-        bounds = _two_way_bounds(bms, jms, ems, n, k, single, tail)
+        found = _two_way_bounds(bms, jms, ems, n, k, single, tail)
+        if found is None:
+            value = single if form[2] == "1" else _step_up(single, k)
+            return Estimate(
+                float(value), n=n, note="; ".join(filter(None, [note, "no degrees of freedom: no interval"]))
+            )
+        bounds = found
     else:
         ratio, df = bms / residual, n * (k - 1) if form[0] == "1" else (n - 1) * (k - 1)
         f_low = ratio / f.ppf(1 - tail, n - 1, df)

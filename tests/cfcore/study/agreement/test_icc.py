@@ -57,6 +57,16 @@ def test_degenerate_tables(form):
     assert icc(np.repeat([[1], [3], [5]], 2, axis=1), form).value == pytest.approx(1)
 
 
+@pytest.mark.parametrize(
+    ("table", "value"), [([[1, 3], [2, 2]], -1), ([[1, 4], [3, 2]], -4), ([[3, 3], [5, 1], [5, 1]], -1 / 3)]
+)
+def test_cases_with_one_mean_have_a_value_and_no_interval(table, value):
+    assert icc(np.array(table)).value == pytest.approx(value)
+    for form in ("2,1", "2,k"):
+        estimate = icc(np.array(table), form)
+        assert (estimate.low, estimate.high) == (None, None) and "no degrees of freedom" in estimate.note
+
+
 def test_readers_who_differ_by_a_constant_are_consistent_not_in_agreement():
     x = np.array([[1, 2], [2, 3], [4, 5]])
     assert icc(x, "3,1").value == pytest.approx(1) and "no residual" in icc(x, "3,1").note
