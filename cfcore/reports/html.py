@@ -43,6 +43,7 @@ MAX_BYTES = 1_000_000
 # Bytes of markup around a picture, generously.
 _FRAME = 400
 _TEMPLATES = Path(__file__).parent / "templates"
+_TESTS = ("confirmatory", "comparisons", "checks", "repeated", "controls", "blinding", "questions")
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 LIMITATIONS: tuple[str, ...] = (
@@ -237,14 +238,15 @@ def _tests(content: ReportContent) -> dict[str, Any]:
     """Hypotheses, comparisons, controls and further questions; empty lists without `content.tables`."""
     tables, protocol = content.tables, content.protocol
     if tables is None:
-        return {name: [] for name in ("confirmatory", "comparisons", "checks", "controls", "blinding", "questions")}
+        return {name: [] for name in _TESTS}
     return {
         "confirmatory": sections.confirmatory_rows(protocol, tables.confirmatory),
         "comparisons": sections.comparison_rows(protocol, tables.comparisons),
         "checks": sections.check_rows(tables.checks),
+        "repeated": sections.repeated_rows(protocol, tables.repeated_ratings),
         "controls": sections.control_rows(tables.controls),
         "blinding": sections.blinding_rows(protocol, tables.blinding),
-        "questions": sections.question_blocks(protocol, tables.questions),
+        "questions": sections.question_blocks(protocol, tables.questions, tables.strengths),
     }
 
 

@@ -4,6 +4,7 @@ from cfcore.reports.facts import ReaderFacts, StudyFacts
 from cfcore.reports.numbers import percent
 from cfcore.study.analysis_plan import ESTIMANDS, AnalysisPlan
 from cfcore.study.protocol import Protocol
+from cfcore.study.questions import ForcedChoice
 from cfcore.study.resampling import RESAMPLES
 from cfcore.wording import counted, direction_name
 
@@ -204,6 +205,16 @@ def _analysis(protocol: Protocol, facts: StudyFacts) -> str:
         "for few patients), a reader’s own shares Wilson intervals, paired differences Newcombe’s method 10. “Cannot "
         "assess” and missing answers are counted and enter no denominator.",
     ]
+    if protocol.repeats:
+        rated = (
+            "; ratings by ICC(2,1), quadratically weighted kappa and Bland-Altman limits" if protocol.ratings else ""
+        )
+        parts.append(f"Readers were compared with themselves on pairs read twice: findings by Gwet’s AC1{rated}.")
+    if any(isinstance(question, ForcedChoice) for question in protocol.questions):
+        parts.append(
+            "In forced choices arms and originals were ranked by Bradley and Terry’s model (Firth’s penalised "
+            "likelihood, bootstrap over patients)."
+        )
     if plan := protocol.analysis:
         parts.append(_plan_text(protocol, plan))
     parts.append(

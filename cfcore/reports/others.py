@@ -10,11 +10,12 @@ import pandas as pd
 from cfcore.study.blinding import blinding_table
 from cfcore.study.decode_questions import decode_guesses, decode_marks, decode_questions
 from cfcore.study.estimate import undefined
+from cfcore.study.forced_choice import strengths_table
 from cfcore.study.intervals import bootstrap_mean
-from cfcore.study.protocol import Arm, Finding
+from cfcore.study.protocol import Arm, Finding, Rating
 from cfcore.study.question_tables import question_tables
 from cfcore.study.questions import Question
-from cfcore.study.readers import reader_checks
+from cfcore.study.readers import reader_checks, repeated_ratings
 from cfcore.study.resampling import resample_patients
 from cfcore.study.shaping import flat
 from cfcore.study.single_images import single_table
@@ -44,6 +45,12 @@ def checks_of_readers(decoded: pd.DataFrame) -> pd.DataFrame:
     see."""
     other = (decoded["purpose"] == "control") & (decoded["pair_kind"] != "identical")
     return reader_checks(decoded[~other])
+
+
+def ratings_on_repeats(rated: pd.DataFrame, ratings: Sequence[Rating]) -> pd.DataFrame:
+    """`repeated_ratings`; no row where nothing was planned to be read twice."""
+    table = repeated_ratings(rated, ratings)
+    return table if (rated["purpose"] == "repeat").any() else table[:0]
 
 
 def controls_table(decoded: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
@@ -110,3 +117,10 @@ def questions_of(
         return found
     decoded, marks = decode_questions(rows, questions), decode_marks(rows, questions)
     return found | question_tables(decoded, marks, questions, arms, rng)
+
+
+def strengths_of(
+    rows: Sequence[Mapping[str, Any]], questions: Sequence[Question], arms: Sequence[Arm], rng: np.random.Generator
+) -> pd.DataFrame:
+    """Bradley and Terry's strengths of arms and originals in each forced choice (`strengths_table`)."""
+    return strengths_table(decode_questions(rows, questions), questions, arms, rng)

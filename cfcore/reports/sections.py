@@ -28,6 +28,10 @@ ONCE_PER_ARM = (
     "Asked once per arm, after its cases: one answer a reader, about all patients together, and so no interval over "
     "patients."
 )
+STRENGTHS = (
+    "Bradley and Terry’s model: the counterfactuals of each arm against the originals, which are one method for all "
+    "arms. Strengths sum to 0; the chance is that of being chosen beside another of the methods, drawn at random."
+)
 CONTROL_WORDS = {
     "identical": "Identical images",
     "reconstruction": "Original against reconstruction",
@@ -39,7 +43,7 @@ CONTROL_WORDS = {
 _SHARES = frozenset(
     (
         "share", "right", "with_mark", "in_original", "in_counterfactual", "prevalence_original",
-        "prevalence_counterfactual", "difference",
+        "prevalence_counterfactual", "difference", "chance",
     )
 )  # fmt: skip
 _WHERE_ANY = frozenset(("missing", "not_asked", "cannot", "area"))
@@ -56,6 +60,10 @@ _HEADS = {
     "in_counterfactual": "In counterfactuals",
     "prevalence_original": "In originals",
     "prevalence_counterfactual": "In counterfactuals",
+    "duels": "Choices",
+    "wins": "Chosen",
+    "strength": "Strength (log odds)",
+    "chance": "Chance of being chosen",
 }
 
 
@@ -233,6 +241,24 @@ def check_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
+def repeated_rows(protocol: Protocol, table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Each reader's ratings of pairs read twice: how far they agree, and how far apart they are."""
+    asked = {rating.key: rating.question for rating in protocol.ratings}
+    return [
+        {
+            "reader": row["reader"],
+            "question": asked.get(row["rating"], row["rating"]),
+            "repeats": row["repeats"],
+            "cells": [
+                {"value": with_spread(row, name), "note": row[f"{name}_note"]}
+                for name in ("icc", "weighted_kappa", "bias", "lower", "upper")
+            ],
+        }
+        for row in _records(table)
+        if row["repeats"]
+    ]
+
+
 def control_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
     """Each kind of control: how often something was seen on one side only."""
     return [
@@ -263,8 +289,24 @@ def blinding_rows(protocol: Protocol, table: pd.DataFrame) -> list[dict[str, Any
     ]
 
 
-def question_blocks(protocol: Protocol, tables: Mapping[str, pd.DataFrame]) -> list[dict[str, Any]]:
-    """The further questions, each with its text, what must be said of it, column heads and rows as they are read."""
+def strengths_block(table: pd.DataFrame, question: str) -> dict[str, Any] | None:
+    """How the arms and the originals stand in a forced choice (`cfcore.study.forced_choice.strengths_table`): what must
+    be said of it, column heads and rows as they are read; None for any other question."""
+    own = table[table["question"] == question]
+    if own.empty:
+        return None
+    notes = dict.fromkeys(
+        f"{direction_name(row['arm_name'])}: {row['strength_note']}." for row in _records(own) if row["strength_note"]
+    )
+    heads, rows = as_read(own.drop(columns=["question", "arm"]), {})
+    return {"said": " ".join([STRENGTHS, *notes]), "heads": heads, "rows": rows}
+
+
+def question_blocks(
+    protocol: Protocol, tables: Mapping[str, pd.DataFrame], strengths: pd.DataFrame
+) -> list[dict[str, Any]]:
+    """The further questions, each with its text, what must be said of it, column heads and rows as they are read, and
+    for forced choices `strengths` (`strengths_block`)."""
     asked = {question.key: question for question in protocol.questions}
     labels = {finding.key: finding.label for finding in protocol.findings}
     found = []
@@ -273,7 +315,8 @@ def question_blocks(protocol: Protocol, tables: Mapping[str, pd.DataFrame]) -> l
         once = question is not None and question.ask == "series"
         heads, rows = as_read(table.drop(columns=["arm", *(["patients"] if once else [])], errors="ignore"), labels)
         text = key if question is None else question.text
-        found.append({"text": text, "said": ONCE_PER_ARM if once else "", "heads": heads, "rows": rows})
+        block = {"text": text, "said": ONCE_PER_ARM if once else "", "heads": heads, "rows": rows}
+        found.append(block | {"strengths": strengths_block(strengths, key)})
     return found
 
 

@@ -7,7 +7,15 @@ import numpy as np
 import pandas as pd
 
 from cfcore.reports.confirmatory import confirmatory_table
-from cfcore.reports.others import checks_of_readers, controls_table, guesses_table, questions_of, trial_rows
+from cfcore.reports.others import (
+    checks_of_readers,
+    controls_table,
+    guesses_table,
+    questions_of,
+    ratings_on_repeats,
+    strengths_of,
+    trial_rows,
+)
 from cfcore.study.analysis_plan import AnalysisPlan
 from cfcore.study.comparison import compare_arms
 from cfcore.study.findings import Headline, findings_table, headline, per_reader
@@ -39,7 +47,8 @@ class StudyTables:
     """headline, findings, per_reader, readers, ratings: see `cfcore.study`. checks: `reader_checks`.
     pairs_of_readers: Cohen's kappa of each pair of readers over (pair, finding), bootstrap over patients.
     confirmatory: see `confirmatory_table`. comparisons: every finding under every two arms, exploratory
-    (Benjamini-Hochberg). controls, blinding, questions: see `cfcore.reports.others`."""
+    (Benjamini-Hochberg). controls, blinding, questions: see `cfcore.reports.others`. repeated_ratings: each reader's
+    ratings of pairs read twice. strengths: arms and originals in each forced choice."""
 
     headline: Headline
     findings: pd.DataFrame
@@ -53,6 +62,8 @@ class StudyTables:
     controls: pd.DataFrame
     blinding: pd.DataFrame
     questions: dict[str, pd.DataFrame]
+    repeated_ratings: pd.DataFrame
+    strengths: pd.DataFrame
 
 
 def study_tables(
@@ -79,6 +90,9 @@ def study_tables(
         controls=controls_table(decoded, streams[6]),
         blinding=guesses_table(rows, streams[7]),
         questions=questions_of(rows, asked.questions, asked.arms, streams[8], asked.findings),
+        repeated_ratings=ratings_on_repeats(rated, asked.ratings),
+        # The stream before is that of `more_tables`.
+        strengths=strengths_of(rows, asked.questions, asked.arms, np.random.default_rng([seed, 10])),
     )
 
 

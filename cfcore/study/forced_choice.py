@@ -1,5 +1,5 @@
 """Two-alternative forced choice: how often the target was chosen, whether a reader favours a side, and a ranking of
-methods by Bradley and Terry."""
+methods, or of arms and their originals, by Bradley and Terry."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,10 +10,15 @@ from scipy.stats import binomtest
 
 from cfcore.study.estimate import Estimate, undefined
 from cfcore.study.intervals import bootstrap_mean, clopper_pearson
+from cfcore.study.protocol import Arm
+from cfcore.study.questions import ForcedChoice, Question
 from cfcore.study.resampling import RESAMPLES, Array, bootstrap_interval, resample_patients
-from cfcore.study.shaping import flat
+from cfcore.study.shaping import flat, readings_only
 
 _STEPS, _LONGEST = 60, 2.0
+# No arm has an empty key.
+_ORIGINALS = ""
+_ESTIMATES = [*flat("strength", undefined("")), *flat("chance", undefined(""))]
 
 
 def sign_flip_p(differences: Sequence[int]) -> float:
@@ -174,8 +179,49 @@ def bradley_terry(
             {"method": name, "duels": won + lost, "wins": won} | flat("strength", strength) | flat("chance", chance)
         )
     order = sorted(range(k), key=lambda i: -point[i] if np.isfinite(point[i]) else 0.0)
-    columns = ["method", "duels", "wins", *flat("strength", undefined("")), *flat("chance", undefined(""))]
-    return pd.DataFrame([rows[i] for i in order], columns=columns)
+    return pd.DataFrame([rows[i] for i in order], columns=["method", "duels", "wins", *_ESTIMATES])
+
+
+def strengths_table(
+    decoded: pd.DataFrame,
+    questions: Sequence[Question],
+    arms: Sequence[Arm],
+    rng: np.random.Generator,
+    *,
+    resamples: int = RESAMPLES,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """One row per forced choice and arm, and one for the originals, most often chosen first (`bradley_terry`).
+
+    decoded: from `cfcore.study.decode_questions`. A first reading's choice is a duel of its arm's counterfactual with
+    an original; the originals of all arms are one method, through which arms compare that never stood side by side.
+    Columns: question, arm ("" for the originals), arm_name, duels, wins, then each with _low, _high, _note:
+    `strength` (log odds, sum 0) and `chance` (of being chosen beside a method drawn from the others). An arm without a
+    choice stands last, without a number and with a note.
+    """
+    first = readings_only(decoded)
+    choices = [question for question in questions if isinstance(question, ForcedChoice)]
+    names = {_ORIGINALS: "originals"} | {arm.key: arm.name for arm in arms}
+    rows = []
+    # A stream a question: adding one at the end does not move the intervals of the others.
+    for question, own in zip(choices, rng.spawn(len(choices)), strict=True):
+        made = first[(first["question"] == question.key) & (first["status"] == "answered")]
+        generated = made["chosen"] == "counterfactual"
+        duels = pd.DataFrame(
+            {
+                "patient": made["patient"],
+                "winner": made["arm"].where(generated, _ORIGINALS),
+                "loser": made["arm"].where(~generated, _ORIGINALS),
+            }
+        )
+        found = bradley_terry(duels, own, resamples=resamples, level=level).to_dict("records")
+        silent = [key for key in names if key not in {row["method"] for row in found}]
+        nothing = flat("strength", undefined("no choice")) | flat("chance", undefined("no choice"))
+        found += [{"method": key, "duels": 0, "wins": 0} | nothing for key in silent]
+        for row in found:
+            key = row.pop("method")
+            rows.append({"question": question.key, "arm": key, "arm_name": names.get(key, key)} | row)
+    return pd.DataFrame(rows, columns=["question", "arm", "arm_name", "duels", "wins", *_ESTIMATES])
 
 
 def _beats(strengths: Array, i: int) -> Array:

@@ -7,7 +7,7 @@ import streamlit as st
 from cfcore.reports.charts import reader_pairs_heat
 from cfcore.reports.figures import time_per_case
 from cfcore.reports.numbers import number, percent
-from cfcore.reports.sections import blinding_rows, check_rows, control_rows
+from cfcore.reports.sections import blinding_rows, check_rows, control_rows, repeated_rows
 from cfcore.wording import counted, duration
 from pages.parts import layout
 from pages.parts.heat import heat_table
@@ -87,6 +87,7 @@ def controls(found: StudyResults) -> None:
             [(r["reader"], str(r["repeats"]), r["intra"], str(r["controls"]), r["alarms"]) for r in checks],
             numbers=(1, 3),
         )
+    repeated(found)
     left, right = st.columns(2, gap="large")
     if kinds:
         with left:
@@ -103,6 +104,24 @@ def controls(found: StudyResults) -> None:
                 numbers=(2,),
             )
     st.caption("Controls and repeats enter neither prevalence nor agreement between readers. Intervals 95 %.")
+
+
+def repeated(found: StudyResults) -> None:
+    """Ratings of pairs that a reader rated twice; nothing where there are none."""
+    rows = repeated_rows(found.study.protocol, found.tables.repeated_ratings)
+    if not rows:
+        return
+    layout.table(
+        ["Reader", "Rating", "Read twice", "ICC (2,1)", "Kappa (quadratic)", "First − repeat", "Lower limit",
+         "Upper limit"],
+        [(r["reader"], r["question"], str(r["repeats"]), *(cell["value"] for cell in r["cells"])) for r in rows],
+        numbers=(2,),
+    )  # fmt: skip
+    notes = dict.fromkeys(str(cell["note"]) for row in rows for cell in row["cells"] if cell["note"])
+    st.caption(
+        "Each reader’s own ratings, first reading against repeat; difference and 95 % limits of agreement (Bland and "
+        "Altman) in points of the scale." + "".join(f" {note[:1].upper()}{note[1:]}." for note in notes)
+    )
 
 
 def by_reader(found: StudyResults) -> None:

@@ -11,7 +11,7 @@ from cfcore.reports.charts import difference_forest, majority_table, prevalence_
 from cfcore.reports.colours import css, shade
 from cfcore.reports.figures import COEFFICIENT_NAMES, agreement_forest
 from cfcore.reports.numbers import decimal, number, percent, spread, with_spread
-from cfcore.reports.sections import ONCE_PER_ARM
+from cfcore.reports.sections import ONCE_PER_ARM, strengths_block
 from cfcore.reports.tables import GROUPS
 from cfcore.wording import counted, direction_name
 from pages.parts import layout
@@ -228,6 +228,9 @@ def ratings_tab(found: StudyResults) -> None:
         if once:
             st.caption(ONCE_PER_ARM)
         plain_table(found, table, drop=("arm", "patients") if once else ("arm",))
+        if block := strengths_block(found.tables.strengths, key):
+            layout.table(block["heads"], block["rows"], numbers=(1, 2))
+            st.caption(block["said"])
 
 
 def _bar(shares: list[float]) -> str:

@@ -137,8 +137,10 @@ def named_tables(found: StudyResults) -> dict[str, pd.DataFrame]:
         "confirmatory": tables.confirmatory,
         "comparisons": tables.comparisons,
         "repeats-and-false-alarms": tables.checks,
+        "repeated-ratings": tables.repeated_ratings,
         "controls": tables.controls,
         "blinding": tables.blinding,
+        "bradley-terry": tables.strengths,
         **more_tables(found.decoded, asked, found.study.seed),
         **{f"question-{key}": table for key, table in tables.questions.items()},
     }

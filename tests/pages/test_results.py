@@ -2,14 +2,18 @@ from __future__ import annotations
 
 import pytest
 
+from cfcore.study.design.choices import Repeats
+from cfcore.study.questions import ForcedChoice
+from cfcore.study.simulated import SimulatedReader
 from services import pairs as pairs_service
 from services.notebook import list_entries, picture
 from services.pairs import make_pairs
 from services.report.job import latest_report
 from services.reporting import export_codebook, export_csv, export_ratings, file_stem, write_report
-from services.studies import close_study, create_study, lock_study, study_view
+from services.studies import close_study, create_study, lock_study, study_view, update_draft
 from services.workspace import Workspace
 from tests.pages.shift_app import app, text_of
+from tests.services.full_design import let_programs_read
 from tests.services.test_results import add_readers, read_all
 from tests.services.toy_study import finished_run, toy_engine
 
@@ -50,6 +54,28 @@ def test_the_answer_comes_first_and_every_tab_opens(
         page.run()
         assert not page.exception, tab
         assert words in text_of(page), tab
+
+
+def test_forced_choices_and_ratings_read_twice_have_their_tables(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pairs_service, "open_engine", toy_engine)
+    study_id = create_study(workspace, finished_run(workspace), actor="ada", n_per_arm=3, title="Toy, twice")
+    real = ForcedChoice(key="real", text="Which one is real?")
+    update_draft(workspace, study_id, actor="ada", questions=(real,), repeats=Repeats(3, 2))
+    make_pairs(workspace, study_id, actor="ada")
+    lock_study(workspace, study_id, actor="ada")
+    let_programs_read(workspace, study_id, (SimulatedReader("R1", 0.9, 0.9), SimulatedReader("R2", 0.9, 0.9)))
+    close_study(workspace, study_id, actor="ada")
+    page = app(monkeypatch, "results", study=str(study_id))
+    for tab, words in (
+        ("Readers", ("Read twice", "Kappa (quadratic)", "limits of agreement")),
+        ("Ratings", ("Which one is real?", "Strength (log odds)", "originals", "Bradley and Terry")),
+    ):
+        page.session_state[f"tabs-{study_id}"] = tab
+        page.run()
+        assert not page.exception, tab
+        assert all(word in text_of(page) for word in words), tab
 
 
 def test_an_open_study_shows_its_progress_and_no_arm(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:

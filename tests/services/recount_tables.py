@@ -18,6 +18,7 @@ from tests.services.recount import (
     Export,
     Numbers,
     Row,
+    Z,
     agreement,
     alpha,
     bias,
@@ -33,7 +34,7 @@ from tests.services.recount import (
     tested,
     wilson,
 )
-from tests.services.recount_questions import KINDS, SINGLE, single_images
+from tests.services.recount_questions import KINDS, SINGLE, asked, single_images
 
 SIDES = {"prevalence_original": "in_original", "prevalence_counterfactual": "in_counterfactual"}
 
@@ -228,6 +229,62 @@ def checks(export: Export, row: Row) -> Numbers:
     )
 
 
+def repeated_ratings(export: Export, row: Row) -> Numbers:
+    """Of pairs that one reader rated twice: first - second as Bland and Altman, with t over pairs (1999)."""
+    long = export.long
+    own = long[(long["kind"] == "rating") & (long["question"] == row["rating"]) & (long["reader"] == row["reader"])]
+    once, twice = (own[own["purpose"] == p].set_index("pair")["value"].dropna() for p in ("reading", "repeat"))
+    both = pd.concat([once, twice], axis=1, join="inner").to_numpy()
+    n, points = len(both), int(export.ratings[row["rating"]]["points"])
+    names = ("icc", "bias", "lower", "upper")
+    found: Numbers = {f"{name}{end}": NONE for name in names for end in ("", "_low", "_high")}
+    found |= {"repeats": n, "weighted_kappa": kappa(list(both), lambda a, b: 1 - (a - b) ** 2 / (points - 1) ** 2)}
+    if n < 2:
+        return found
+    apart = both[:, 0] - both[:, 1]
+    bias, sd, t = apart.mean(), apart.std(ddof=1), stats.t.ppf(0.975, n - 1)
+    if not sd:
+        # A constant shift leaves no residual, and one rating throughout leaves nothing to agree on.
+        cases, shift = both.mean(axis=1).var(ddof=1), bias**2 / 2
+        found["icc"] = cases / (cases + shift) if cases + shift else NONE
+        return found | dict.fromkeys(("bias", "lower", "upper"), bias)
+    if not both.mean(axis=1).var():
+        # Cases with one mean: the interval has no degrees of freedom.
+        spread = sd**2 / 2 + bias**2 - sd**2 / n
+        found["icc"] = -(sd**2) / 2 / spread if spread > 1e-12 else NONE
+    else:
+        found |= {name: value for name, value in intraclass(both).items() if name in found}
+    reach = Z * sd
+    for name, value, se in (
+        ("bias", bias, sd / n**0.5),
+        ("lower", bias - reach, sd * (1 / n + Z**2 / (2 * (n - 1))) ** 0.5),
+        ("upper", bias + reach, sd * (1 / n + Z**2 / (2 * (n - 1))) ** 0.5),
+    ):
+        found |= {name: value, f"{name}_low": value - t * se, f"{name}_high": value + t * se}
+    return found
+
+
+def strengths(export: Export, row: Row) -> Numbers:
+    """Arms meet the originals only, so each has a log odds of its own, with half a choice to either side (Firth)."""
+    given = [asked(export, row["question"], {"arm": arm})[0] for arm in export.arms]
+    chosen = {
+        a: (int((g["answer"] != g["original_side"]).sum()), len(g)) for a, g in zip(export.arms, given, strict=True)
+    }
+    odds = {arm: float(np.log((k + 0.5) / (n - k + 0.5))) for arm, (k, n) in chosen.items() if n} | {"": 0.0}
+    duels = sum(n for _, n in chosen.values())
+    k, n = chosen.get(row["arm"], (duels - sum(k for k, _ in chosen.values()), duels))
+    if not n:
+        return {"duels": 0, "wins": 0, "strength": NONE, "chance": NONE}
+    own = odds[row["arm"]]
+    others = [other for arm, other in odds.items() if arm != row["arm"]]
+    return {
+        "duels": n,
+        "wins": k,
+        "strength": own - mean(odds.values()),
+        "chance": mean(1 / (1 + np.exp(other - own)) for other in others),
+    }
+
+
 def controls(export: Export, row: Row) -> Numbers:
     table = export.ticked[(export.ticked["purpose"] == "control") & export.ticked["assessed"]]
     own = table[table["pair_kind"] == row["pair_kind"]]
@@ -276,7 +333,7 @@ TABLES: dict[str, Callable[[Export, Row], Numbers]] = {
     "findings": findings, "per-reader": per_reader, "readers": readers, "ratings": ratings,
     "pairs-of-readers": pairs_of_readers, "confirmatory": confirmatory, "comparisons": comparisons,
     "repeats-and-false-alarms": checks, "controls": controls, "blinding": blinding, "missing": missing,
-    "times": times, "cannot-assess": cannot_assess,
+    "times": times, "cannot-assess": cannot_assess, "repeated-ratings": repeated_ratings, "bradley-terry": strengths,
 }  # fmt: skip
 
 
@@ -311,6 +368,8 @@ def expected_rows(export: Export) -> dict[str, int]:
         "missing": everybody * arms,
         "times": everybody * (arms + 1),
         "cannot-assess": keys * arms * 4,
+        "repeated-ratings": everybody * len(export.ratings),
+        "bradley-terry": sum(q["kind"] == "forced_choice" for q in export.questions.values()) * (arms + 1),
     }
 
 

@@ -157,7 +157,8 @@ def test_every_cell_comes_back_from_the_long_table_with_its_seed(
         "findings": again.findings, "per-reader": again.per_reader, "readers": again.readers, "ratings": again.ratings,
         "pairs-of-readers": again.pairs_of_readers, "confirmatory": again.confirmatory,
         "comparisons": again.comparisons, "repeats-and-false-alarms": again.checks, "controls": again.controls,
-        "blinding": again.blinding, **more_tables(back.decoded, asked, back.seed),
+        "blinding": again.blinding, "repeated-ratings": again.repeated_ratings, "bradley-terry": again.strengths,
+        **more_tables(back.decoded, asked, back.seed),
         **{f"question-{key}": table for key, table in again.questions.items()},
     }  # fmt: skip
     assert sorted(tables) == own_tables(files)

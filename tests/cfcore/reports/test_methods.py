@@ -10,6 +10,7 @@ from cfcore.reports.facts import LookFacts, ReaderFacts, StudyFacts
 from cfcore.reports.methods import methods_text
 from cfcore.study.analysis_plan import AnalysisPlan, Hypothesis
 from cfcore.study.findings import headline
+from cfcore.study.questions import ForcedChoice
 from tests.cfcore.reports.whole_study import WHOLE, whole_study
 
 FACTS = StudyFacts(
@@ -27,8 +28,12 @@ def test_the_methods_say_what_the_protocol_fixed() -> None:
     for words in ("“Chest”", "StylEx with EigenFind", "2 of the same image twice", "2 pairs came again",
                   "10 % of the pairs",
                   "R1 Radiology, 7 years", "R2 took over the remaining cases of R1", "family of 3 hypotheses",
-                  "Nobody looked at the results", "12 pairs, 3 control pairs, 2 repeats per reader"):  # fmt: skip
+                  "Nobody looked at the results", "12 pairs, 3 control pairs, 2 repeats per reader",
+                  "findings by Gwet’s AC1; ratings by ICC(2,1)"):  # fmt: skip
         assert words in text, words
+    asked = dataclasses.replace(WHOLE, questions=(ForcedChoice(key="real", text="Which one is real?"),))
+    ranked = "Bradley and Terry’s model"
+    assert ranked not in text and ranked in " ".join(words for _, words in methods_text(asked, FACTS))
     assert "meets a patient" not in text and "up to 4 times" in said(
         exposure="Every reader meets a patient up to 4 times.",
     )

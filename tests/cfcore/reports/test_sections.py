@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pandas as pd
 
-from cfcore.reports.sections import ONCE_PER_ARM, as_read, question_blocks
-from cfcore.study.questions import Likert
-from tests.cfcore.reports.conftest import PROTOCOL
+from cfcore.reports.others import questions_of, ratings_on_repeats, strengths_of
+from cfcore.reports.sections import ONCE_PER_ARM, STRENGTHS, as_read, question_blocks, repeated_rows
+from cfcore.study.decode import decode_ratings
+from cfcore.study.protocol import Rating
+from cfcore.study.questions import ForcedChoice, Likert
+from tests.cfcore.reports.conftest import ARMS, PROTOCOL
 
 
 def test_a_table_is_read_in_words_with_shares_in_percent_and_without_empty_columns() -> None:
@@ -36,8 +40,51 @@ def test_a_question_asked_once_per_arm_counts_no_patients_and_says_why() -> None
     )
     row = {"arm": "v1+", "arm_name": "v1 +", "readings": 4, "readers": 4, "patients": 1, "mean": 2.0}
     tables = {question.key: pd.DataFrame([row]) for question in questions}
-    each, once = question_blocks(dataclasses.replace(PROTOCOL, questions=questions), tables)
+    strengths = strengths_of([], questions, PROTOCOL.arms, np.random.default_rng(0))
+    each, once = question_blocks(dataclasses.replace(PROTOCOL, questions=questions), tables, strengths)
+    assert each["strengths"] is None and once["strengths"] is None
     assert (each["text"], each["said"], each["heads"]) == (
         "Sure, case?", "", ["Arm", "Readings", "Readers", "Patients", "Mean"],
     )  # fmt: skip
     assert (once["said"], once["heads"]) == (ONCE_PER_ARM, ["Arm", "Readings", "Readers", "Mean"])
+
+
+def test_a_forced_choice_says_how_arms_and_originals_stand() -> None:
+    real = ForcedChoice(key="real", text="Which one is real?")
+    rows = [
+        {"reader": "R1", "arm": "v17+", "patient": f"P{i}", "pair": i, "purpose": "reading", "position": i}
+        | {"original_side": "A", "given": {"real": "B" if i < 9 else "A"}}
+        for i in range(12)
+    ]
+    rng = np.random.default_rng(0)
+    tables = questions_of(rows, [real], ARMS, rng)
+    (block,) = question_blocks(
+        dataclasses.replace(PROTOCOL, questions=(real,)), tables, strengths_of(rows, [real], ARMS, rng)
+    )
+    strengths = block["strengths"]
+    assert strengths["heads"] == ["Arm", "Choices", "Chosen", "Strength (log odds)", "Chance of being chosen"]
+    assert [row[:3] for row in strengths["rows"]] == [
+        ["v17 +", "12", "9"],
+        ["originals", "12", "3"],
+        ["v2 −", "0", "0"],
+    ]
+    assert strengths["rows"][0][3].startswith("0.50 (") and strengths["rows"][0][4].startswith("73 % (")
+    assert strengths["said"] == f"{STRENGTHS} v2 −: no choice."
+
+
+def test_ratings_on_repeats_are_read_with_their_question_and_only_where_there_are_any() -> None:
+    scale = Rating("realism", "Real?", "no", "yes", 5)
+    first = [
+        {"reader": r, "arm": "v17+", "patient": f"P{i}", "pair": i, "purpose": "reading", "position": i, "seconds": 3.0}
+        | {"original_side": "A", "answers": {}, "ratings": {"realism": 1 + i % 5}}
+        for r in ("R1", "R2")
+        for i in range(6)
+    ]
+    again = [row | {"purpose": "repeat", "position": 6 + row["position"]} for row in first if row["reader"] == "R1"]
+    again[0] = again[0] | {"ratings": {"realism": 3}}
+    asked = dataclasses.replace(PROTOCOL, ratings=(scale,))
+    table = ratings_on_repeats(decode_ratings([*first, *again], ["realism"]), [scale])
+    (row,) = repeated_rows(asked, table)
+    assert (row["reader"], row["question"], row["repeats"]) == ("R1", "Real?", 6)
+    assert row["cells"][2]["value"].startswith("−0.33 (") and len(row["cells"]) == 5
+    assert ratings_on_repeats(decode_ratings(first, ["realism"]), [scale]).empty

@@ -5,8 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from cfcore.study.forced_choice import bradley_terry, choice_table, side_bias, sign_flip_p
+from cfcore.study.forced_choice import bradley_terry, choice_table, side_bias, sign_flip_p, strengths_table
 from cfcore.study.intervals import clopper_pearson
+from cfcore.study.protocol import Arm
+from cfcore.study.questions import ForcedChoice, Likert
 
 
 def rng():
@@ -128,3 +130,46 @@ def test_bad_duels():
         bradley_terry(duels({("x", "x"): 1}), rng())
     with pytest.raises(ValueError, match="methods are"):
         bradley_terry(duels({("x", "y"): 1}), rng(), methods=["x"])
+
+
+REAL, SHARPER = (ForcedChoice(key=key, text=f"Which one is {key}?") for key in ("real", "sharper"))
+ARMS = tuple(Arm(key, key) for key in ("v1+", "v2-", "unread"))
+
+
+def answered(question, arm, chosen, purpose="reading"):
+    rows = [(question, arm, f"{arm}{i}", purpose, "answered" if c else "missing", c) for i, c in enumerate(chosen)]
+    return pd.DataFrame(rows, columns=["question", "arm", "patient", "purpose", "status", "chosen"])
+
+
+def test_arms_are_ranked_through_their_originals():
+    """The originals are one method: arms that never met differ by the odds that each has against them."""
+    said = [
+        answered("real", "v1+", ["counterfactual"] * 9 + ["original"] * 3 + [None]),
+        answered("real", "v2-", ["counterfactual"] * 2 + ["original"] * 10),
+        answered("real", "v2-", ["counterfactual"] * 30, "repeat"),
+        answered("real", "v2-", ["counterfactual"] * 30, "control"),
+    ]
+    asked = [Likert(key="sure", text="Sure?"), REAL, SHARPER]
+    table = strengths_table(pd.concat(said), asked, ARMS, rng())
+    real = table[table["question"] == "real"]
+    assert list(real["arm"]) == ["v1+", "", "v2-", "unread"] and list(real["arm_name"])[1] == "originals"
+    assert list(real["duels"]) == [12, 24, 12, 0] and list(real["wins"]) == [9, 13, 2, 0]
+    strength = real.set_index("arm")["strength"]
+    assert strength["v1+"] - strength[""] == pytest.approx(np.log(9.5 / 3.5))
+    assert strength["v2-"] - strength[""] == pytest.approx(np.log(2.5 / 10.5))
+    first = real.iloc[0]
+    assert first.strength_low < first.strength < first.strength_high and 0 < first.chance_low < first.chance_high < 1
+    silent = table[(table["arm"] == "unread") | (table["question"] == "sharper")]
+    assert len(silent) == 5 and silent["strength"].isna().all() and set(silent["strength_note"]) == {"no choice"}
+
+
+def test_a_question_more_leaves_the_others_their_intervals():
+    said = answered("real", "v1+", ["counterfactual"] * 7 + ["original"] * 5)
+    one, two = (strengths_table(said, asked, ARMS[:1], rng()) for asked in ([REAL], [REAL, SHARPER]))
+    pd.testing.assert_frame_equal(one, two[two["question"] == "real"])
+
+
+def test_a_study_without_forced_choices_has_no_strengths():
+    none = answered("real", "v1+", [])
+    table = strengths_table(none, [Likert(key="sure", text="Sure?")], ARMS, rng())
+    assert table.empty and list(table)[:5] == ["question", "arm", "arm_name", "duels", "wins"]
