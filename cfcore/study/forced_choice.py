@@ -202,7 +202,7 @@ def strengths_table(
     first = readings_only(decoded)
     choices = [question for question in questions if isinstance(question, ForcedChoice)]
     names = {_ORIGINALS: "originals"} | {arm.key: arm.name for arm in arms}
-    rows = []
+    rows: list[dict[str, Any]] = []
     # A stream a question: adding one at the end does not move the intervals of the others.
     for question, own in zip(choices, rng.spawn(len(choices)), strict=True):
         made = first[(first["question"] == question.key) & (first["status"] == "answered")]
@@ -214,13 +214,15 @@ def strengths_table(
                 "loser": made["arm"].where(~generated, _ORIGINALS),
             }
         )
-        found = bradley_terry(duels, own, resamples=resamples, level=level).to_dict("records")
-        silent = [key for key in names if key not in {row["method"] for row in found}]
-        nothing = flat("strength", undefined("no choice")) | flat("chance", undefined("no choice"))
-        found += [{"method": key, "duels": 0, "wins": 0} | nothing for key in silent]
-        for row in found:
+        ranked = bradley_terry(duels, own, resamples=resamples, level=level)
+        head = {"question": question.key}
+        for row in ranked.to_dict("records"):
             key = row.pop("method")
-            rows.append({"question": question.key, "arm": key, "arm_name": names.get(key, key)} | row)
+            rows.append(head | {"arm": key, "arm_name": names.get(key, key)} | row)
+        nothing = {"duels": 0, "wins": 0} | flat("strength", undefined("no choice"))
+        nothing |= flat("chance", undefined("no choice"))
+        silent = [key for key in names if key not in set(ranked["method"])]
+        rows += [head | {"arm": key, "arm_name": names[key]} | nothing for key in silent]
     return pd.DataFrame(rows, columns=["question", "arm", "arm_name", "duels", "wins", *_ESTIMATES])
 
 
