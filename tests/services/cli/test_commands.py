@@ -162,5 +162,5 @@ def test_phantom_to_realisations(workspace: Workspace) -> None:
     pair = ("--dataset", "toy", "--classifier", "C", "--target", "No Effusion", "--n", "2", "--fit-n", "2")
     found = call("explain", "medxgan", *pair, "--generator", "G", "--set", "steps=20")
     assert found["n"] == 2 and found["directions"][0]["name"] == "negative"  # type: ignore[index]
-    text = refused("train", "medxgan", "--dataset", "toy", "--classifier", "C", "--recipe", "magic")
-    assert "no recipe 'magic'; there are covered, guided, paper" in " ".join(text.split()).replace("No recipe", "no recipe")
+    text = " ".join(refused("train", "medxgan", "--dataset", "toy", "--classifier", "C", "--recipe", "magic").split())
+    assert "o recipe 'magic'; there are covered, guided, paper" in text
