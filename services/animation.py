@@ -17,6 +17,7 @@ from services.pictures import Bytes8, difference_limit, difference_rgb, gray8, t
 
 FRAME_MS, HOLD_FRAMES, MOST_FRAMES = 80, 8, 32
 LEAST_SIDE = 256
+SAMPLED, GRAYS, LEAST_CHROMA = 6, 176, 12  # of a GIF in colour: frames looked at, grays, least spread of a colour
 
 
 class ExportRefused(ValueError):
@@ -59,6 +60,32 @@ def gif(frames: Sequence[Bytes8]) -> bytes:
     return _saved([indexed(frame) for frame in frames], "GIF", optimize=False, disposal=1)
 
 
+def coloured_gif(frames: Sequence[Bytes8]) -> bytes:
+    """Frames in colour as GIF with one table for all of them, without dither: 176 grays from black to white, evenly,
+    and 80 colours chosen among the pixels that are not gray."""
+    some = np.concatenate([frame.reshape(-1, 3) for frame in frames[:: max(1, len(frames) // SAMPLED)]])
+    grays = np.rint(np.linspace(0, 255, GRAYS)).astype(np.uint8)
+    table = grays.repeat(3).tolist()
+    coloured = some[np.ptp(some, axis=1) > LEAST_CHROMA]
+    if len(coloured):
+        chosen = Pillow.fromarray(np.ascontiguousarray(coloured[None])).quantize(256 - GRAYS)
+        table += (chosen.getpalette() or [])[: 3 * (256 - GRAYS)]
+    table += [255] * (768 - len(table))
+    colours = np.array(table, dtype=np.int64).reshape(256, 3)
+
+    def indexed(frame: Bytes8) -> Pillow.Image:
+        # Pillow's own search for the nearest colour is rough: white comes out gray.
+        packed = frame.astype(np.int64) @ np.array([65536, 256, 1])
+        found, where = np.unique(packed, return_inverse=True)
+        parts = np.stack([found >> 16, found >> 8 & 255, found & 255], axis=1)
+        nearest = ((parts[:, None] - colours) ** 2).sum(axis=2).argmin(axis=1).astype(np.uint8)
+        image = Pillow.fromarray(nearest[where].reshape(frame.shape[:2]))
+        image.putpalette(table)
+        return image
+
+    return _saved([indexed(frame) for frame in frames], "GIF", optimize=False, disposal=1)
+
+
 def animated_webp(frames: Sequence[Bytes8]) -> bytes:
     """Animated WebP, lossless, in colour; quick settings, which cost no exactness."""
     return _saved([Pillow.fromarray(frame) for frame in frames], "WEBP", lossless=True, quality=0, method=0)
@@ -75,6 +102,15 @@ def mp4_available() -> bool:
     return importlib.util.find_spec("cv2") is not None
 
 
+def need_mp4() -> None:
+    """Raises ExportRefused where the library that writes MP4 is not installed."""
+    if not mp4_available():
+        raise ExportRefused(
+            "MP4 needs an extra library on the server: pip install 'cfreader[video]'. GIF and WebP need nothing, "
+            "and are exact."
+        )
+
+
 def mp4(frames: Sequence[Bytes8]) -> bytes:
     """VP9 in MP4, for slides and web pages: compressed, so not exact.
 
@@ -83,11 +119,7 @@ def mp4(frames: Sequence[Bytes8]) -> bytes:
 
     Raises ExportRefused where OpenCV is not installed or cannot encode.
     """
-    if not mp4_available():
-        raise ExportRefused(
-            "MP4 needs an extra library on the server: pip install 'cfreader[video]'. GIF and WebP need nothing, "
-            "and are exact."
-        )
+    need_mp4()
     import cv2
 
     height, width = (n // 2 * 2 for n in frames[0].shape[:2])

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import io
-from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
 
 from PIL import Image as Pillow
-from PIL import ImageDraw, ImageFont
+from PIL import ImageDraw
 
 from cfcore.reports.colours import from_hex, ink, shade
+from cfcore.reports.font import sans
 from cfcore.wording import direction_name
 from services.results import StudyResults
 
@@ -64,15 +62,4 @@ def _tick(draw: ImageDraw.ImageDraw, at: tuple[float, float], fill: tuple[int, i
 def _text(
     draw: ImageDraw.ImageDraw, at: tuple[float, float], text: str, size: int, fill: tuple[int, int, int], anchor: str
 ) -> None:
-    draw.text((at[0] * SCALE, at[1] * SCALE), text, fill=fill, font=_font(size * SCALE), anchor=anchor)
-
-
-@cache
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """DejaVu Sans, which comes with matplotlib (captum needs it): Pillow's own font has no minus sign and no umlaut."""
-    spec = find_spec("matplotlib")
-    for folder in (spec.submodule_search_locations or ()) if spec else ():
-        path = Path(folder) / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
-        if path.exists():
-            return ImageFont.truetype(path, size)
-    return ImageFont.load_default(size)
+    draw.text((at[0] * SCALE, at[1] * SCALE), text, fill=fill, font=sans(size * SCALE), anchor=anchor)

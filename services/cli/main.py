@@ -19,6 +19,7 @@ from . import (
     server,
     train_drawn,
     train_mirror,
+    transition,
 )
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -80,6 +81,7 @@ evaluate.command("stylex")(models.evaluate_stylex)
 app.command("eigenfind")(explain.eigenfind)
 app.command("attfind")(explain.attfind)
 app.command("explain")(explain.explain)
+app.command("transition")(transition.transition)
 app.command("agreement")(agreement.agreement)
 app.command("augment")(augment.augment)
 app.command("sample-size")(agreement.sample_size)
