@@ -209,6 +209,8 @@ def read(browser: Browser, link: str, cases: list[tuple[str, str]], name: str) -
             expect(page.locator(".practice .wrong")).to_have_count(0)
         page.keyboard.press("Enter")
     expect(page.get_by_text(f"All {len(cases)} cases are read")).to_be_visible(timeout=SLOW)
+    # Whoever leaves earlier keeps the last answer waiting on the machine.
+    expect(page.get_by_text("Everything is saved.")).to_be_visible(timeout=SLOW)
     # A link works once.
     page.goto(link)
     expect(page.get_by_text("This link has been used: it works once.")).to_be_visible(timeout=SLOW)
