@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
+from cfcore.reports.font import sans
 from services import pairs as pairs_service
 from services.pairs import make_pairs
-from services.result_picture import CELL, LABEL, ROW, SCALE, _font, findings_png
+from services.result_picture import CELL, LABEL, ROW, SCALE, findings_png
 from services.results import results
 from services.studies import close_study, create_study, lock_study
 from services.workspace import Workspace
@@ -40,7 +41,7 @@ def test_a_tick_stands_where_the_majority_saw_a_finding_and_nowhere_else(
 
 
 def test_names_in_any_language_are_drawn_and_not_as_boxes() -> None:
-    font = _font(26)
+    font = sans(26)
     box = bytes(font.getmask("\uffff"))
     for character in "−–äßéłЖΩ":
         assert bytes(font.getmask(character)) != box, character
