@@ -317,7 +317,7 @@ def test_from_the_design_to_the_printed_report(studio: tuple[Server, Workspace],
     assert integrity(workspace, study_id).changes == ()
 
     visit(page, "Results", "Everything at once")
-    expect(page.locator("table.heat")).to_be_visible(timeout=SLOW)
+    expect(page.locator("table.heat").first).to_be_visible(timeout=SLOW)
     settled(page)
     page.get_by_role("tab", name="Export").click()
     settled(page)
