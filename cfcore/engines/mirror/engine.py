@@ -19,7 +19,7 @@ from cfcore.mirror.names import Points
 from cfcore.mirror.points import mirror_margin
 from cfcore.rendering import DEFAULT_RENDERING, Rendering, keeps_source
 
-from ..base import Engine, Explanation, NamedDirection, Progress, silent
+from ..base import MOST_WARPED, Engine, Explanation, NamedDirection, Progress, silent
 from ..remembered import digest
 from ..stored import read_engine, write_engine
 from .config import MirrorCFEConfig
@@ -212,8 +212,9 @@ class MirrorEngine(Engine):
         """The first counterfactual of (n, channels, *spatial) images of any resolution.
 
         Returns:
-            (n,) k: the smallest of the grid at which the picture (with a transfer: the image plus its change, at C's
-            size) is `target` for C; that of the greatest margin where there is none.
+            (n,) k: the smallest of the grid at which the picture (with a transfer: the image plus its change, at its
+            own resolution up to `MOST_WARPED` pixels a side) is `target` for C; that of the greatest margin where
+            there is none.
             (n,) bool: whether there is one.
             (n,) how many k were tried.
         """
@@ -221,21 +222,28 @@ class MirrorEngine(Engine):
         parts = []
         small = resize(images, self.size)
         for start in range(0, len(images), BATCH):
-            chunk = small[start : start + BATCH]
+            chunk, source = small[start : start + BATCH], self._shrunk(images[start : start + BATCH])
             way = self.way(chunk, target)
             base = self._draw(way, torch.zeros(len(chunk), device=chunk.device))
 
-            def margin(rows: Tensor, k: Tensor, way: Way = way, base: Tensor = base, chunk: Tensor = chunk) -> Tensor:
-                shown = self._draw(way.rows(rows), k.to(chunk))
+            def margin(rows: Tensor, k: Tensor, way: Way = way, base: Tensor = base, source: Tensor = source) -> Tensor:
+                shown = self._draw(way.rows(rows), k.to(source))
                 if keeps_source(rendering):
-                    # Both transfers, at the size that C sees: some fifty pictures of the source's own size are many.
-                    shown = self.transfer(chunk[rows], base[rows], shown, "detail transfer")
+                    # The change is enlarged before C sees it made small again, which weakens it: at the boundary, where
+                    # a first counterfactual lies, that decides.
+                    shown = self.transfer(source[rows], base[rows], shown, "detail transfer")
                 return lead(self._logits(shown), target).cpu()
 
             parts.append(search(margin, len(chunk), self.config.last))
             progress(min(1.0, (start + BATCH) / len(images)), "first counterfactuals")
         k, found, tried = (torch.cat(column) for column in zip(*parts, strict=True))
         return k, found, tried
+
+    @staticmethod
+    def _shrunk(images: Tensor) -> Tensor:
+        """Images of any size at most `MOST_WARPED` pixels a side: some fifty pictures of each are looked at."""
+        factor = -(-max(images.shape[2:]) // MOST_WARPED)
+        return images if factor == 1 else resize(images, tuple(side // factor for side in images.shape[2:]))
 
     @torch.no_grad()
     def explain(

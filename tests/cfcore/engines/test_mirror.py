@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -133,6 +134,23 @@ def test_it_is_judged_on_what_is_shown(rendering: str, engine: MirrorEngine, dar
     found = engine.explain(large[:2], 1, rendering=rendering)  # type: ignore[arg-type]
     assert found.flipped.all() and found.strength.isfinite().all()
     assert found.counterfactual.shape[2:] == ((16, 16) if rendering == "plain" else (32, 32))
+
+
+@pytest.mark.parametrize(("side", "looked_at"), [(40, 40), (1100, 366)])
+def test_a_transfer_is_searched_at_the_images_own_resolution(
+    side: int, looked_at: int, brightness: Classifier, dark: Tensor
+) -> None:
+    """Up to 512 pixels: a change that was enlarged is weaker for C than it is at C's own size."""
+    sides = []
+
+    class Watched(MirrorEngine):
+        def transfer(self, source: Tensor, *others: Any, **options: Any) -> Tensor:
+            sides.append(source.shape[2])
+            return super().transfer(source, *others, **options)
+
+    large = functional.interpolate(dark[:1], (side, side), mode="bilinear")
+    Watched(brightness, Exact(brightness), MirrorCFEConfig()).first(large, 1, rendering="detail transfer")
+    assert sides and set(sides) == {looked_at}
 
 
 @pytest.mark.parametrize("search", ["every step", "bisection"])
