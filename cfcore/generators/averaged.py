@@ -51,6 +51,12 @@ class AveragedTask(Task, Generic[Model]):
         self.held_out_images: Tensor | None = None
         self._seen: Tensor | None = None
 
+    def judged_by(self, critic: nn.Module, rate: float) -> None:
+        """Train `critic` along: the optimiser "critic", Adam with `rate` and (0.5, 0.999)."""
+        channels_last(critic)
+        self.modules["critic"] = critic
+        self.optimizers["critic"] = torch.optim.Adam(critic.parameters(), lr=rate, betas=(0.5, 0.999))
+
     def begin(self, images: Tensor, iteration: int) -> Tensor:
         """Set the rate, keep some images for the grid, and give the batch in the layout that a CPU likes."""
         self._seen = images[:SHOWN]

@@ -20,7 +20,7 @@ def redrawn_quality(draw: Draw, classifier: Classifier, images: Tensor) -> dict[
     """Of (n, channels, size, size) uint8 images, drawn again under the class that C gives them.
 
     Returns:
-        reconstruction_l1: mean |x - drawing| in [0, 1]. agreement: share whose class C keeps.
+        l1: mean |x - drawing| in [0, 1]. agreement: share whose class C keeps.
     """
     missed, kept = [], []
     for chunk in images.split(BATCH):
@@ -29,7 +29,7 @@ def redrawn_quality(draw: Draw, classifier: Classifier, images: Tensor) -> dict[
         again = draw(real, source)
         missed.append((again - real).abs().mean(dim=(1, 2, 3)))
         kept.append(classifier.logits(again).argmax(dim=1) == source)
-    return {"reconstruction_l1": torch.cat(missed).mean().item(), "agreement": torch.cat(kept).float().mean().item()}
+    return {"l1": torch.cat(missed).mean().item(), "agreement": torch.cat(kept).float().mean().item()}
 
 
 @torch.no_grad()
@@ -42,7 +42,7 @@ def counterfactual_quality(
         draw: images, C's classes of them and targets -> counterfactuals.
 
     Returns:
-        validity: share whose counterfactual is the target class for C. l1: mean |x - x'| in [0, 1].
+        validity: share whose counterfactual is the target class for C. l1_moved: mean |x - x'| in [0, 1].
     """
     fixed, classes = torch.Generator().manual_seed(0), len(classifier.class_names)
     valid, distances = [], []
@@ -53,4 +53,4 @@ def counterfactual_quality(
         other = draw(real, source, target)
         valid.append(classifier.logits(other).argmax(dim=1) == target)
         distances.append((other - real).abs().mean(dim=(1, 2, 3)))
-    return {"validity": torch.cat(valid).float().mean().item(), "l1": torch.cat(distances).mean().item()}
+    return {"validity": torch.cat(valid).float().mean().item(), "l1_moved": torch.cat(distances).mean().item()}

@@ -142,7 +142,7 @@ def _train(
         dataset_id=dataset_named(opened, dataset).id,
         classifier_id=model_named(opened, classifier, "classifier").id,
     )
-    shown = ("validity", "l1", "reconstruction_l1", "agreement")
+    shown = ("validity", "l1_moved", "l1", "agreement")
     figures = {key: view.result[key] for key in shown if key in view.result}
     text = ", ".join(f"{key} {value:.3f}" for key, value in figures.items())
     result = {"run": view.id, "model": view.result["model_id"], "seconds": view.seconds} | figures

@@ -77,11 +77,7 @@ class C3LTTask(AveragedTask[C3LT]):
         self.critic: Critic | None = None
         if settings.adversarial_weight:
             self.critic = Critic(drawn.size, drawn.channels, model.config.classes, drawn.width)
-            channels_last(self.critic)
-            self.modules["critic"] = self.critic
-            self.optimizers["critic"] = torch.optim.Adam(
-                self.critic.parameters(), lr=settings.discriminator_rate, betas=(0.5, 0.999)
-            )
+            self.judged_by(self.critic, settings.discriminator_rate)
 
     def step(self, batch: tuple[Tensor, ...], iteration: int, fabric: Fabric) -> dict[str, float]:
         s, images, source = self.settings, self.begin(batch[0], iteration), batch[1]
@@ -132,7 +128,7 @@ class C3LTTask(AveragedTask[C3LT]):
         if self.held_out_images is None:
             return None
         found = quality(self.average, self.classifier, self.held_out_images)
-        return 1 - found["validity"] + found["l1"]
+        return 1 - found["validity"] + found["l1_moved"]
 
     @torch.no_grad()
     def picture(self) -> Tensor | None:

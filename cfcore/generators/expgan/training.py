@@ -79,12 +79,8 @@ class ExpGANTask(AveragedTask[ExpGAN]):
         super().__init__(model, generator, iterations, rate=settings.rate, betas=betas, half_life=settings.half_life)
         self.classifier, self.settings = classifier, settings
         self.critic = Critic(config.size, config.channels, config.classes, config.width)
-        for module in (classifier, self.critic):
-            channels_last(module)
-        self.modules["critic"] = self.critic
-        self.optimizers["critic"] = torch.optim.Adam(
-            self.critic.parameters(), lr=settings.discriminator_rate, betas=betas
-        )
+        channels_last(classifier)
+        self.judged_by(self.critic, settings.discriminator_rate)
 
     def step(self, batch: tuple[Tensor, ...], iteration: int, fabric: Fabric) -> dict[str, float]:
         images, source = self.begin(batch[0], iteration), batch[1]
@@ -134,7 +130,7 @@ class ExpGANTask(AveragedTask[ExpGAN]):
         if self.held_out_images is None:
             return None
         found = quality(self.average, self.classifier, self.held_out_images)
-        return 1 - found["validity"] + found["l1"]
+        return 1 - found["validity"] + found["l1_moved"]
 
     @torch.no_grad()
     def picture(self) -> Tensor | None:

@@ -95,7 +95,7 @@ def test_quality_counts_flips_and_distances() -> None:
         return out
 
     found = counterfactual_quality(moved, Thirds(), images)
-    assert found["validity"] == 1.0 and 0.2 < found["l1"] < 1
-    assert counterfactual_quality(lambda real, s, t: real, Thirds(), images) == {"validity": 0.0, "l1": 0.0}
+    assert found["validity"] == 1.0 and 0.2 < found["l1_moved"] < 1
+    assert counterfactual_quality(lambda real, s, t: real, Thirds(), images) == {"validity": 0.0, "l1_moved": 0.0}
     dimmed = redrawn_quality(lambda real, source: real - 0.05, Thirds(), images)
-    assert dimmed["agreement"] == 1.0 and dimmed["reconstruction_l1"] == pytest.approx(0.05)
+    assert dimmed["agreement"] == 1.0 and dimmed["l1"] == pytest.approx(0.05)

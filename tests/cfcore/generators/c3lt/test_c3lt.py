@@ -40,11 +40,11 @@ def test_every_class_is_reached_from_every_other(losses: dict[str, float], vae: 
     task = fitted(vae, tmp_path, 100, **losses)
     images, _ = pictures()
     found = quality(task.average, Thirds(), images)
-    assert found["validity"] > 0.95 and found["agreement"] == 1.0 and found["l1"] < 0.45, found
+    assert found["validity"] > 0.95 and found["agreement"] == 1.0 and found["l1_moved"] < 0.45, found
     assert all(torch.equal(before[name], tensor) for name, tensor in task.average.vae.state_dict().items())
     assert task.held_out() is None
     task.held_out_images = images
-    assert task.held_out() == pytest.approx(1 - found["validity"] + found["l1"])
+    assert task.held_out() == pytest.approx(1 - found["validity"] + found["l1_moved"])
     picture = task.picture()
     assert picture is not None and picture.shape == (4 * 16, 8 * 16)
 

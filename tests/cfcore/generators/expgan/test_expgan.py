@@ -33,10 +33,10 @@ def test_every_class_is_reached_from_every_other(recipe: str, tmp_path: Path) ->
     images, _ = pictures()
     found = quality(task.average, Thirds(), images)
     assert found["validity"] > 0.9 and found["agreement"] > 0.9, found
-    assert found["reconstruction_l1"] < 0.15 and 0.1 < found["l1"] < 0.45, found
+    assert found["l1"] < 0.15 and 0.1 < found["l1_moved"] < 0.45, found
     assert task.held_out() is None
     task.held_out_images = images
-    assert task.held_out() == pytest.approx(1 - found["validity"] + found["l1"])
+    assert task.held_out() == pytest.approx(1 - found["validity"] + found["l1_moved"])
     picture = task.picture()
     assert picture is not None and picture.shape == (5 * 16, 8 * 16)
 

@@ -28,10 +28,10 @@ def test_it_draws_images_again(recipe: str, tmp_path: Path) -> None:
     task = fitted(tmp_path, 120, recipe=recipe)
     images, _ = pictures()
     found = quality(task.average, Thirds(), images)
-    assert found["reconstruction_l1"] < 0.08 and found["agreement"] == 1.0, found
+    assert found["l1"] < 0.08 and found["agreement"] == 1.0, found
     assert task.held_out() is None
     task.held_out_images = images
-    assert task.held_out() == pytest.approx(found["reconstruction_l1"], abs=1e-5)
+    assert task.held_out() == pytest.approx(found["l1"], abs=1e-5)
     picture = task.picture()
     assert picture is not None and picture.shape == (3 * 16, 8 * 16)
 
