@@ -106,8 +106,7 @@ def need_mp4() -> None:
     """Raises ExportRefused where the library that writes MP4 is not installed."""
     if not mp4_available():
         raise ExportRefused(
-            "MP4 needs an extra library on the server: pip install 'cfreader[video]'. GIF and WebP need nothing, "
-            "and are exact."
+            "MP4 needs an extra library on the server: pip install 'cfreader[video]'. GIF needs nothing more."
         )
 
 
@@ -125,7 +124,7 @@ def mp4(frames: Sequence[Bytes8]) -> bytes:
     height, width = (n // 2 * 2 for n in frames[0].shape[:2])
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "film.mp4"
-        writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"vp09"), 1000 / FRAME_MS, (width, height))
+        writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"vp09"), 1000 / FRAME_MS, (width, height))
         if not writer.isOpened():
             raise ExportRefused(
                 "This server's OpenCV cannot write VP9 video: install opencv-python-headless from PyPI."

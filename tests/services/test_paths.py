@@ -179,9 +179,8 @@ def test_films_are_exact_and_go_there_and_back(moved: tuple[Workspace, int, int]
 def test_mp4_says_what_it_needs(moved: tuple[Workspace, int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     workspace, run_id, image = moved
     found = scene(workspace, run_id, image, "detail transfer")
-    if animation.mp4_available():
-        content = export(found, "up", 6.0, (), "mp4")[0]
-        assert content[4:8] == b"ftyp" and b"vp09" in content
+    content = export(found, "up", 6.0, (), "mp4")[0]
+    assert content[4:8] == b"ftyp" and b"vp09" in content
     monkeypatch.setattr(animation.importlib.util, "find_spec", lambda _: None)
     with pytest.raises(ExportRefused, match=r"pip install 'cfreader\[video\]'"):
         export(found, "up", 6.0, (), "mp4")

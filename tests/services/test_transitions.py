@@ -6,6 +6,7 @@ import io
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -83,6 +84,21 @@ def test_mp4_is_refused_before_any_work(ready: Workspace, tmp_path: Path, monkey
     monkeypatch.setattr(animation.importlib.util, "find_spec", lambda _: None)
     done = CliRunner().invoke(app, [*WORDS, "--out", str(tmp_path), "--format", "mp4"])
     assert done.exit_code == 1 and "cfreader[video]" in done.output
+
+
+def test_an_mp4_plays_the_frames_of_the_gif(ready: Workspace, tmp_path: Path) -> None:
+    wanted = [*WORDS, "--images", "1", "--out", str(tmp_path), "--format", "both", "--json"]
+    done = CliRunner().invoke(app, wanted)
+    assert done.exit_code == 0, done.output
+    film, still = (Path(file) for file in json.loads(done.output.strip().splitlines()[-1])["films"][0]["files"])
+    played = cv2.VideoCapture(str(film))
+    shown, first = played.read()
+    assert shown and film.suffix == ".mp4" and first.shape == (840, 720, 3)
+    gif = Pillow.open(still)
+    expected = np.asarray(gif.convert("RGB")).astype(int)
+    # Lossy on both sides; a film of something else, or with red for blue, is far off.
+    assert np.abs(first[..., ::-1].astype(int) - expected).mean() < 4
+    assert int(played.get(cv2.CAP_PROP_FRAME_COUNT)) >= gif.n_frames  # equal frames are joined in a GIF
 
 
 def test_a_gif_keeps_white_and_thin_lines() -> None:
