@@ -5,6 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
+from cfcore.classifiers.base import resize
+
 SLOPE = 0.2
 
 
@@ -25,8 +27,9 @@ class Block(nn.Module):
 class Join(nn.Module):
     """1 x 1 convolution of two maps side by side, the second one coarser.
 
-    The coarse map is convolved where it is and enlarged (by repetition) afterwards: the same function as enlarging it
-    first, with a quarter of the work or less.
+    The coarse map is convolved where it is and enlarged (linearly) afterwards: the same function as enlarging it first,
+    with a quarter of the work or less. Enlarged by repetition, the 2 x 2 places of a small image's last map show in the
+    picture as quarters with sharp borders.
     """
 
     def __init__(self, fine: int, coarse: int, outputs: int) -> None:
@@ -35,7 +38,7 @@ class Join(nn.Module):
 
     def forward(self, fine: Tensor, coarse: Tensor) -> Tensor:
         """(n, fine, h, w), (n, coarse, h', w') -> (n, outputs, h, w)."""
-        return self.fine(fine) + functional.interpolate(self.coarse(coarse), fine.shape[2:], mode="nearest")
+        return self.fine(fine) + resize(self.coarse(coarse), tuple(fine.shape[2:]))
 
 
 class Editor(nn.Module):
@@ -60,3 +63,23 @@ class Editor(nn.Module):
         joined = self.join(functional.leaky_relu(self.encode(skip), SLOPE), code)
         spread = self.spread(functional.leaky_relu(joined, SLOPE))
         return skip + self.decode(functional.leaky_relu(spread, SLOPE))
+
+
+class Spread(nn.Module):
+    """Pixel shuffle and a mean over `factor` x `factor` pixels, in which no grid of that period is left.
+
+    The pixels between come from convolutions of their own, and what these have in common is a grid over the whole
+    picture, from the first iteration on (Sugawara et al. 2018).
+    """
+
+    def __init__(self, factor: int) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, width x factor^2, h, w) -> (n, width, h x factor, w x factor)."""
+        shuffled = functional.pixel_shuffle(x, self.factor)
+        before = (self.factor - 1) // 2
+        after = self.factor - 1 - before
+        padded = functional.pad(shuffled, (before, after, before, after), mode="replicate")
+        return functional.avg_pool2d(padded, self.factor, stride=1)

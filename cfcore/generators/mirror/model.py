@@ -19,7 +19,7 @@ from cfcore.mirror.maps import prior_mask, threshold
 from cfcore.mirror.names import POINTS, Points
 from cfcore.training.weights import freeze, load_weights, read_card, save_weights
 
-from .layers import SLOPE, Block, Editor, Join
+from .layers import SLOPE, Block, Editor, Join, Spread
 
 Variant = Literal["full", "spe", "skip"]
 VARIANTS: tuple[Variant, ...] = get_args(Variant)
@@ -116,7 +116,7 @@ class MirrorDecoder(nn.Module):
         if self.factor > 1:
             fine = max(8, widths[0] // self.factor)
             grown = nn.Conv2d(widths[0], fine * self.factor**2, 3, padding=1)
-            self.grow = nn.Sequential(nn.LeakyReLU(SLOPE), grown, nn.PixelShuffle(self.factor), Block(fine))
+            self.grow = nn.Sequential(nn.LeakyReLU(SLOPE), grown, Spread(self.factor), Block(fine))
         self.last = nn.Sequential(nn.LeakyReLU(SLOPE), nn.Conv2d(fine, config.channels, 3, padding=1))
 
     @torch.no_grad()

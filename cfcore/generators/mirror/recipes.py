@@ -24,6 +24,8 @@ class MirrorTraining:
             mean; above, it adds no gradient. The ratio of distances has no bound where a source lies at the boundary.
         classifier_every: iterations between two looks of C at drawings, whose terms then count that many times. C's
             backward pass is the dearest part on a CPU.
+        jitter: pixels, by up to which every second drawing is shifted, up or down and left or right, before C looks at
+            it (ours): what C reads from a fine grid, it does not read from the grid a pixel further.
         reconstructed: share of the batch that is reconstructed beside the points on the way.
         seen_again: share of the reconstructions that C looks at, for the KL on real images.
         remembered: gigabytes for what C saw in training images, see `memory.Memory`.
@@ -43,6 +45,7 @@ class MirrorTraining:
     lam: float = 1.5
     triangulation_most: float = float("inf")
     classifier_every: int = 1
+    jitter: int = 0
     reconstructed: float = 1.0
     seen_again: float = 1.0
     remembered: float = 0.0
@@ -51,6 +54,8 @@ class MirrorTraining:
     def __post_init__(self) -> None:
         if self.divergence not in ("intended", "obtained"):
             raise ValueError(f"no divergence {self.divergence!r}; choose intended or obtained")
+        if self.jitter < 0:
+            raise ValueError(f"jitter {self.jitter}: choose at least 0 pixels")
         if self.classifier_every < 1 or not 0 < self.reconstructed <= 1 or not 0 <= self.seen_again <= 1:
             raise ValueError(
                 f"classifier_every {self.classifier_every}, reconstructed {self.reconstructed:g}, seen_again "
@@ -64,13 +69,14 @@ QUICK = replace(
     rate=1e-3,
     falling=True,
     divergence="intended",
-    adversarial_weight=0.1,
+    adversarial_weight=1.0,
     reconstruction_weight=20.0,
     edge_weight=5.0,
     feature_weight=0.05,
     triangulation_weight=5.0,
     triangulation_most=0.5,
     classifier_every=2,
+    jitter=2,
     reconstructed=0.5,
     seen_again=0.5,
     remembered=2.0,

@@ -140,7 +140,7 @@ class MirrorTask(Task):
 
     def _classifier_terms(self, way: Way, k: Tensor, drawn: Tensor, again: Tensor) -> dict[str, Tensor]:
         n, seen_again = len(drawn), round(self.settings.seen_again * len(again))
-        looked = self.classifier.features(torch.cat([drawn, again[:seen_again]]))
+        looked = self.classifier.features(torch.cat([self._jittered(drawn), again[:seen_again]]))
         found = functional.linear(looked, *self.classifier.head)
         parts = {"class": self._divergence(found[:n], way.logits(k))}
         parts["class again"] = (
@@ -148,6 +148,20 @@ class MirrorTask(Task):
         )
         parts["features"] = (way.z(k) - looked[:n]).norm(dim=1).mean()
         return parts
+
+    def _jittered(self, drawn: Tensor) -> Tensor:
+        """The same drawings, every second one shifted; its border is repeated where it has moved in."""
+        most = self.settings.jitter
+        if not most:
+            return drawn
+        down, right = ((self._uniform(drawn) * (2 * most + 1)).long().tolist() for _ in range(2))
+        height, width = drawn.shape[2:]
+        padded = functional.pad(drawn, (most,) * 4, mode="replicate")
+        shifted = [
+            padded[i, :, y : y + height, x : x + width] if i % 2 else drawn[i]
+            for i, (y, x) in enumerate(zip(down, right, strict=True))
+        ]
+        return torch.stack(shifted).contiguous(memory_format=torch.channels_last)
 
     def _divergence(self, obtained: Tensor, intended: Tensor) -> Tensor:
         """KL between softmaxes of (m, classes) logits, mean over images."""

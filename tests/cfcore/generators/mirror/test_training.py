@@ -85,6 +85,30 @@ def test_an_image_at_the_boundary_adds_no_more_than_its_share(small: Classifier,
     assert terms[0] > terms[1] and 0 < terms[1] <= 0.01 + 1e-6
 
 
+def test_every_second_drawing_is_shifted_before_the_classifier_looks(small: Classifier, decoder: MirrorDecoder) -> None:
+    drawn = torch.rand(64, 1, 16, 16)
+    plain, jittered = (
+        MirrorTask(decoder, small, replace(QUICK, jitter=most), torch.Generator().manual_seed(0), 10)._jittered(drawn)
+        for most in (0, 2)
+    )
+    assert torch.equal(plain, drawn) and torch.equal(jittered[::2], drawn[::2])
+    moves = set()
+    for before, after in zip(drawn[1::2, 0], jittered[1::2, 0], strict=True):
+        inner = after[4:12, 4:12]
+        found = [
+            (y, x)
+            for y in range(-2, 3)
+            for x in range(-2, 3)
+            if torch.equal(before[4 + y : 12 + y, 4 + x : 12 + x], inner)
+        ]
+        assert len(found) == 1
+        moves.add(found[0])
+        rows = (torch.arange(16) + found[0][0]).clamp(0, 15)
+        columns = (torch.arange(16) + found[0][1]).clamp(0, 15)
+        assert torch.equal(after, before[rows][:, columns])
+    assert {y for y, _ in moves} == {x for _, x in moves} == set(range(-2, 3))
+
+
 def test_what_the_classifier_saw_is_remembered_as_it_was(small: Classifier, decoder: MirrorDecoder) -> None:
     task = MirrorTask(decoder, small, QUICK, torch.Generator(), 10)
     images, _ = pictures()
@@ -102,7 +126,9 @@ def test_a_decoder_of_another_classifier_is_refused(decoder: MirrorDecoder) -> N
         MirrorTask(decoder, Graded(), QUICK, torch.Generator(), 10)
 
 
-@pytest.mark.parametrize("wrong", [{"divergence": "none"}, {"classifier_every": 0}, {"seen_again": 2.0}])
+@pytest.mark.parametrize(
+    "wrong", [{"divergence": "none"}, {"classifier_every": 0}, {"seen_again": 2.0}, {"jitter": -1}]
+)
 def test_recipes_that_cannot_be(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="choose"):
         replace(QUICK, **wrong)  # type: ignore[arg-type]
