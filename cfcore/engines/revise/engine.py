@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -45,15 +47,35 @@ class Revise(LatentLine):
     def _search(self, images: Tensor, target: int, progress: Progress) -> tuple[Tensor, Tensor]:
         begin = self.generator.encode(images)
         search = _Search(begin, self.config.rate)
-        for step in range(self.config.steps):
-            if not len(search.rows):
-                break
+        for step, _ in enumerate(self._steps(search, images, target)):
             if step % 10 == 0:
                 progress(step / self.config.steps, f"REVISE: step {step}, {len(search.rows)} images go on")
+        return torch.cat([begin, search.best], dim=1), search.found
+
+    @torch.no_grad()
+    def trace(self, image: Tensor, target: int) -> Tensor:
+        """(s, latent): where the search of one image goes, from its code to the last step that was looked at.
+
+        Args:
+            image: (1, channels, *size) in [0, 1].
+
+        Raises:
+            ValueError: more than one image. TypeError: the classifier passes no gradients.
+        """
+        if len(image) != 1:
+            raise ValueError(f"{len(image)} images: a trace is of one, give them one by one")
+        search = _Search(self.generator.encode(image), self.config.rate)
+        return torch.cat(list(self._steps(search, image, target)))
+
+    def _steps(self, search: _Search, images: Tensor, target: int) -> Iterator[Tensor]:
+        """Search until all images have ended; at each step the (a, latent) points of those that went on to it."""
+        for _ in range(self.config.steps):
+            if not len(search.rows):
+                break
             loss, distance, flipped, gradient = self._look(search.z, images[search.rows], target)
             search.note(loss, distance, flipped, self.config.patience)
+            yield search.z
             search.move(gradient)
-        return torch.cat([begin, search.best], dim=1), search.found
 
     def _look(self, z: Tensor, images: Tensor, target: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """(n,) loss, (n,) distance, (n,) flipped or not, and the gradient at (n, latent) z."""

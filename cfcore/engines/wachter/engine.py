@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from cfcore.classifiers.base import is_class, target_margin
 
-from ..base import Progress
+from ..base import Progress, silent
 from ..searched import PixelSearch, differentiated
 from .config import WachterConfig
 
@@ -37,31 +39,56 @@ class Wachter(PixelSearch):
         for turn in range(config.rounds):
             leaf, source = moved[rows], images[rows]
             weight = config.weight * config.growth**turn
-
-            def loss(x: Tensor, out: Tensor, source: Tensor = source, weight: float = weight) -> Tensor:
-                return weight * self._loss(target_margin(out, target)) + _distance(x, source)
-
-            adam = torch.optim.Adam([leaf], lr=config.rate)
-            for step in range(config.steps):
+            for step, (logits, far) in enumerate(self._descent(leaf, source, target, weight)):
                 if step % 10 == 0:
                     share = (turn + step / config.steps) / config.rounds
                     progress(share, f"Wachter: weight {weight:g}, {len(rows)} of {n} images go on")
-                logits, leaf.grad = differentiated(self.classifier, leaf, loss)
-                far, high = _distance(leaf, source), target_margin(logits, target)
-                flips = is_class(logits, target)
+                high, flips = target_margin(logits, target), is_class(logits, target)
                 nearer = flips & (far < distance[rows])
                 # Until something flips, the picture of the largest margin stands in.
                 take = nearer | (~flips & distance[rows].isinf() & (high > margin[rows]))
                 best[rows[take]] = leaf[take]
                 distance[rows[nearer]] = far[nearer]
                 margin[rows] = torch.maximum(margin[rows], high)
-                adam.step()
-                leaf.clamp_(0, 1)
             moved[rows] = leaf
             rows = rows[distance[rows].isinf()]
             if not len(rows):
                 break
         return best, distance.isfinite()
+
+    @torch.no_grad()
+    def trade_off(self, images: Tensor, target: int, progress: Progress = silent) -> list[tuple[float, Tensor]]:
+        """What weighs how much: lambda of every round, and the (n, channels, *size) pictures at which the round ends.
+
+        Unlike in the search no image leaves, and nothing is chosen among a round's steps.
+
+        Args:
+            images: (n, channels, *size) in [0, 1].
+
+        Raises:
+            TypeError: the classifier passes no gradients.
+        """
+        moved, found = images.clone(), []
+        for turn in range(self.config.rounds):
+            weight = self.config.weight * self.config.growth**turn
+            progress(turn / self.config.rounds, f"Wachter: weight {weight:g}")
+            for _ in self._descent(moved, images, target, weight):
+                pass
+            found.append((weight, moved.clone()))
+        return found
+
+    def _descent(self, leaf: Tensor, source: Tensor, target: int, weight: float) -> Iterator[tuple[Tensor, Tensor]]:
+        """One round, which moves `leaf` in place: before each step its (n, classes) logits and (n,) distance."""
+
+        def loss(x: Tensor, out: Tensor) -> Tensor:
+            return weight * self._loss(target_margin(out, target)) + _distance(x, source)
+
+        adam = torch.optim.Adam([leaf], lr=self.config.rate)
+        for _ in range(self.config.steps):
+            logits, leaf.grad = differentiated(self.classifier, leaf, loss)
+            yield logits, _distance(leaf, source)
+            adam.step()
+            leaf.clamp_(0, 1)
 
     def _loss(self, margin: Tensor) -> Tensor:
         if self.config.loss == "squared":

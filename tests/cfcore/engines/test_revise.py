@@ -64,6 +64,17 @@ def test_the_distance_brings_an_overshot_flip_back_while_it_waits(dark: Tensor) 
     assert (kept > 0).all() and (kept <= overshot).all() and (kept < overshot - 0.01).any()
 
 
+def test_the_path_leads_from_the_code_over_the_boundary(dark: Tensor) -> None:
+    path = Revise(BrightnessClassifier(), NEAR, Planted()).trace(dark[:1], 1)
+    begin, end, _ = searched(NEAR, dark[:1])
+    assert path.shape[1] == 1 and torch.allclose(path[[0, -1], 0], torch.cat([begin, end]), atol=1e-5)
+    assert (path[1:] > path[:-1]).all() and (path[:-1] <= 0).all(), "it ends with the first flip"
+    longer = Revise(BrightnessClassifier(), ReviseConfig(weight=0.0, patience=4), Planted()).trace(dark[:1], 1)
+    assert len(longer) == len(path) + 4 and torch.equal(longer[: len(path)], path)
+    with pytest.raises(ValueError, match="3 images: a trace is of one"):
+        Revise(BrightnessClassifier(), NEAR, Planted()).trace(dark, 1)
+
+
 def test_an_image_that_does_not_flip_fails_and_still_has_a_picture(dark: Tensor) -> None:
     engine = Revise(BrightnessClassifier(), ReviseConfig(steps=5), Planted())
     out = engine.explain(dark, 1, rendering="plain")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 from torch import Tensor
@@ -53,6 +55,20 @@ def test_an_image_leaves_after_the_round_in_which_it_flips(linear: Classifier, l
 def test_an_image_of_the_target_class_stays(linear: Classifier, low: Tensor) -> None:
     found = Wachter(linear, WachterConfig()).explain(low, 0, rendering="plain")
     assert torch.equal(found.counterfactual, low) and found.flipped.all()
+
+
+def test_the_trade_off_grows_with_the_weight(linear: Classifier, low: Tensor) -> None:
+    """The minimiser of lambda -log p + |x' - x|_1 moves no pixel where lambda w (1 - p) < 1, and more for more."""
+    config = WachterConfig(weight=0.5, growth=4.0, rounds=5)
+    found = Wachter(linear, config).trade_off(low, 1)
+    assert [weight for weight, _ in found] == [0.5, 2.0, 8.0, 32.0, 128.0]
+    distances = [(pictures - low).abs().flatten(1).sum(dim=1).mean() for _, pictures in found]
+    margins = [linear.logits(pictures)[:, 1].detach() for _, pictures in found]
+    assert all(a < b for a, b in pairwise(distances))
+    assert all((a < b).all() for a, b in pairwise(margins))
+    largest, p = _weights(linear).max(), margins[0].sigmoid()
+    assert (0.5 * largest * (1 - p) < 1).all() and distances[0] < 0.5 and (margins[0] < 0).all()
+    assert (margins[-1] > 0).all(), "no image left, so the last round holds all"
 
 
 def test_numbers_that_cannot_be_are_refused() -> None:
