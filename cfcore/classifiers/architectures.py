@@ -10,4 +10,5 @@ TITLES: dict[str, str] = {
     "resnet50": "ResNet-50",
 }
 WIDE = ("vgg16", "small-cnn", "resnet18", "resnet50")  # with a width of their own
+FLATTENED = ("vgg16", "small-cnn")  # the last feature maps are not averaged before the head
 MANY = ("resnet18", "resnet50")  # for more than two classes, too

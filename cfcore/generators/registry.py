@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from cfcore.classifiers.architectures import FLATTENED
 
 from .choices import MedXGANChoices, MirrorChoices, StylExChoices, TrainingChoices
 from .drawn_choices import C3LTChoices, ExpGANChoices, VAEChoices
@@ -24,6 +26,7 @@ class GeneratorKind:
         loader: "module:function" that reads a frozen generator from a model folder.
         choices: what a form asks before one is trained.
         note: what to know before starting, as sentences.
+        two_classes: it knows two classes, no more. averaged: it moves what the classifier's last maps average to.
     """
 
     kind: str
@@ -31,6 +34,17 @@ class GeneratorKind:
     loader: str
     choices: type[TrainingChoices]
     note: str
+    two_classes: bool = False
+    averaged: bool = False
+
+    def misfit(self, card: Mapping[str, Any]) -> str:
+        """Why it cannot be trained against the classifier of a card; "" where nothing speaks against it. A network
+        of one's own is not known by its card: it is tried."""
+        if self.two_classes and len(card.get("class_names", "..")) != 2:
+            return "has more than two classes"
+        if self.averaged and card.get("architecture") in FLATTENED:
+            return "does not average its last feature maps"
+        return ""
 
     def load(self, folder: Path) -> nn.Module:
         """A frozen generator. Raises ValueError that says what is wrong with the folder."""
@@ -56,6 +70,7 @@ GENERATORS: dict[str, GeneratorKind] = {
             "cfcore.generators.medxgan.model:load_medxgan",
             MedXGANChoices,
             "On a CPU this takes hours; it can be cancelled and resumed, and sample grids appear on the run's page.",
+            two_classes=True,
         ),
         GeneratorKind(
             "mirror",
@@ -63,6 +78,7 @@ GENERATORS: dict[str, GeneratorKind] = {
             "cfcore.generators.mirror.model:load_mirror",
             MirrorChoices,
             "The classifier must average its last feature maps (DenseNet, ResNet); it can be cancelled and resumed.",
+            averaged=True,
         ),
         GeneratorKind(
             "vae",

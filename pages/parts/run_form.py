@@ -201,7 +201,17 @@ def generator_form(kind: GeneratorKind, dataset: DatasetView, classifiers: Seque
     if not classifiers:
         layout.empty("No classifier yet", f"{kind.title} is trained against a classifier: train one first.")
         return
-    classifier = st.selectbox("Classifier to explain", classifiers, format_func=lambda m: m.name)
+    usable = [model for model in classifiers if not kind.misfit(model.card)]
+    left_out = [f"{model.name} {kind.misfit(model.card)}" for model in classifiers if kind.misfit(model.card)]
+    if not usable:
+        layout.empty("No classifier that fits", f"{kind.title} cannot be trained here: {'; '.join(left_out)}.")
+        return
+    classifier = st.selectbox(
+        "Classifier to explain",
+        usable,
+        format_func=lambda m: m.name,
+        help=f"Not offered: {'; '.join(left_out)}." if left_out else None,
+    )
     with st.expander("Training"):
         chosen = ask(settings_of(kind.choices), kind.kind)
         seed = st.number_input("Seed", 0, 2**31 - 1, 0, width=200)

@@ -215,6 +215,21 @@ def test_several_labels_are_told_apart_by_a_network_that_can(
     assert "0.986" in said and "macro AUC on the test split" in said
 
 
+def test_a_training_is_offered_with_classifiers_that_it_can_use(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = shift_engine.scene(workspace)
+    with workspace.session() as session:
+        session.get_one(Model, ids["classifier"]).card = {"class_names": ["a", "b"], "architecture": "vgg16"}
+    page = app(monkeypatch, "runs")
+    press(page, "New run")
+    in_form(page, "segmented_control", "What to do", "train mirror")
+    assert "does not average its last feature maps" in text_of(page)
+    assert not any(button.label == "Start" for button in page.button)
+    in_form(page, "segmented_control", "What to do", "train medxgan")
+    assert any(button.label == "Start" for button in page.button)
+
+
 def test_an_explanation_towards_one_of_three_classes(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     ids = shift_engine.scene(workspace)
     add_generator(workspace, ids["classifier"])
