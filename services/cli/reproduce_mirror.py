@@ -196,6 +196,21 @@ def mirror_figure6(
 
 
 @plain_errors
+def mirror_rivals(
+    quick: Quick = False,
+    cached: Cached = False,
+    images: Images = None,
+    models: Models = None,
+    out: Out = None,
+    workspace: WorkspaceOption = None,
+    json: JsonOption = False,
+) -> None:
+    """What the rivals' own papers show, on digits: PGD, Wachter, CEM, REVISE, C3LT and ExplainGAN."""
+    result = _run("rivals", json, quick=quick, cached=cached, images=images, models=models, out=out)
+    _tell(result, json)
+
+
+@plain_errors
 def mirror_all(
     quick: Quick = False,
     cached: Cached = False,

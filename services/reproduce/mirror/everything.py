@@ -12,6 +12,7 @@ from services.reproduce.result import Reproduction, Row, plain
 from .command import Wish, chosen_entries
 from .confidence import confidence
 from .figure6 import figure6
+from .rivals import rivals
 from .table1 import table1
 from .table4 import table4
 from .variants import table2, table3, table5, table6
@@ -26,6 +27,7 @@ EXPERIMENTS: Mapping[str, Callable[[Wish], dict[str, Any]]] = {
     "table5": table5,
     "table6": table6,
     "figure6": figure6,
+    "rivals": rivals,
 }
 
 

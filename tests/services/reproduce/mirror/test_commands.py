@@ -11,12 +11,17 @@ from typer.testing import CliRunner
 
 from services import figures
 from services.cli.main import app
-from services.reproduce.mirror import command, confidence, figure6, table1, table4, variants
+from services.reproduce.mirror import command, confidence, figure6, rivals, table1, table4, variants
 from services.reproduce.mirror.material import Column, Entry
 
 from .conftest import a_column, an_entry
 
 TINY: dict[str, Any] = {"images": {"mnist": 4, "phantom": 4, "ucsd": 4}, "real": 6, "points": 3, "shown": 1}
+
+RIVALS = rivals.Extent(
+    {"mnist": 2}, budgets=(0.4,), attack_steps=4, weighed=2, rounds=2, descent=2, negatives=2, searches=1,
+    search_steps=2, paths=2, path_steps=2, degrees=(0.0, 1.0), shown=1,
+)  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +36,7 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(table1, "column_of", known)
     monkeypatch.setattr(figures, "RESULTS", tmp_path / "results")
     monkeypatch.setattr(command, "results_folder", lambda: tmp_path / "results")
-    for module in (confidence, table4, variants, figure6):
+    for module in (confidence, table4, variants, figure6, rivals):
         monkeypatch.setattr(module, "column_of", known)
     extent = table1.Extent(validation=0, brief=True, **TINY)
     monkeypatch.setattr(table1, "QUICK", extent)
@@ -42,6 +47,7 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setattr(module, "QUICK", confidence.Extent(points=3, **few))
     for module in (variants, figure6):
         monkeypatch.setattr(module, "QUICK", module.Extent(real=6, brief=True, **few))
+    monkeypatch.setattr(rivals, "QUICK", RIVALS)
 
 
 def call(*arguments: str) -> dict[str, Any]:
@@ -111,6 +117,7 @@ OFFERED = {
     "table5": ("ucsd", ({}, SKIP), "skip_ucsd_l1"),
     "table6": ("mnist", ({}, LAM), "lam_2_mnist_validity_k1"),
     "figure6": ("mnist", (), "mnist_neighbours_target"),
+    "rivals": ("mnist", (), "pgd_mnist_success_at_0.4"),
 }
 
 
@@ -120,7 +127,7 @@ def offer(monkeypatch: pytest.MonkeyPatch, name: str, *cards: dict[str, Any]) ->
     entry.rivals["c3lt"] = entry.rivals["vae"]  # type: ignore[index]
     column = a_column(name)
     monkeypatch.setattr(command, "entries", lambda models: [entry])
-    for module in (confidence, table1, table4, variants, figure6):
+    for module in (confidence, table1, table4, variants, figure6, rivals):
         monkeypatch.setattr(module, "column_of", lambda entry, decoder=None: column)
 
 
@@ -139,7 +146,14 @@ def test_every_other_experiment(experiment: str, tmp_path: Path, monkeypatch: py
 
 def test_all_of_them_say_which_could_not_be_made() -> None:
     found = call("mirror", "--quick")
-    assert {row["experiment"] for row in found["rows"]} == {"table1", "confidence", "table2", "table4", "figure6"}
+    assert {row["experiment"] for row in found["rows"]} == {
+        "table1",
+        "confidence",
+        "table2",
+        "table4",
+        "figure6",
+        "rivals",
+    }
     left = found["settings"]["left_out"]
     assert [reason.split(":")[0] for reason in left] == ["table3", "table5", "table6"]
     assert "--variant skip" in left[1] and "--loss triangulation_weight=0" in left[2]
