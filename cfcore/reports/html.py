@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from cfcore.reports import sections
 from cfcore.reports.checklists import claim, grras, share_reported
@@ -32,7 +32,7 @@ from cfcore.reports.html_rows import (
 from cfcore.reports.interactive import NO_SCRIPTS, Figure, scripts
 from cfcore.reports.markup import safe_html
 from cfcore.reports.methods import methods_text
-from cfcore.reports.numbers import decimal, number, percent
+from cfcore.reports.numbers import decimal, folding, number, percent
 from cfcore.reports.outside import accuracy_block, adjudication_block, outside_figures
 from cfcore.reports.svg import forest_svg
 from cfcore.study.protocol import Protocol
@@ -184,6 +184,7 @@ def _render(content: ReportContent, pictures: _Pictures, interactive: bool = Fal
         lstrip_blocks=True,
     )
     environment.filters |= {"decimal": decimal, "percent": percent, "duration": duration, "direction": direction_name}
+    environment.filters["folding"] = lambda text: Markup(folding(str(escape(text))))
     environment.globals["counted"] = counted
     return environment.get_template("report.html").render(
         content=content,
@@ -244,6 +245,8 @@ def _tests(content: ReportContent) -> dict[str, Any]:
         "comparisons": sections.comparison_rows(protocol, tables.comparisons),
         "checks": sections.check_rows(tables.checks),
         "repeated": sections.repeated_rows(protocol, tables.repeated_ratings),
+        "repeated_heads": sections.REPEATED_HEADS,
+        "repeated_said": sections.REPEATED,
         "controls": sections.control_rows(tables.controls),
         "blinding": sections.blinding_rows(protocol, tables.blinding),
         "questions": sections.question_blocks(protocol, tables.questions, tables.strengths),

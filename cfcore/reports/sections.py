@@ -1,5 +1,7 @@
 """The parts of the report that tests and controls fill: hypotheses, comparisons, checks of the readers, figures."""
 
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,6 +22,7 @@ from cfcore.reports.numbers import decimal, number, percent, spread, with_spread
 from cfcore.reports.tables import StudyTables
 from cfcore.study.analysis_plan import AnalysisPlan
 from cfcore.study.protocol import Protocol
+from cfcore.study.questions import ForcedChoice, Question
 from cfcore.wording import direction_name
 
 # Beyond this many lines a forest of comparisons cannot be read; the table has them all.
@@ -29,9 +32,22 @@ ONCE_PER_ARM = (
     "patients."
 )
 STRENGTHS = (
-    "Bradley and Terry’s model: the counterfactuals of each arm against the originals, which are one method for all "
-    "arms. Strengths sum to 0; the chance is that of being chosen beside another of the methods, drawn at random."
+    "Ranking, most often preferred first: each arm’s counterfactuals, and the originals, which count as one method for "
+    "all arms, so that arms can be ranked that never stood side by side. Chance of being chosen: beside an image of "
+    "another row, any row alike; 50 % is neither preferred nor passed over. Strength: the same on the scale of log "
+    "odds, 0 on average (Bradley and Terry)."
 )
+REAL = "Here an arm as strong as the originals is one whose counterfactuals are taken for real as often."
+REPEATED = (
+    "Pairs that a reader rated twice, the sides drawn anew. ICC and kappa (with quadratic weights): 1 where every "
+    "repeat equals the first rating, 0 where it is no closer than chance (with few pairs an ICC can fall below −1). "
+    "Difference, first rating minus repeat, and limits within which 95 % of such differences lie (Bland and Altman), "
+    "in points of the scale. In brackets 95 % intervals; of the limits, one each."
+)
+REPEATED_HEADS = (
+    "Reader", "Rating", "Pairs rated twice", "ICC(2,1)", "Weighted kappa", "Mean difference",
+    "95 % limits of agreement",
+)  # fmt: skip
 CONTROL_WORDS = {
     "identical": "Identical images",
     "reconstruction": "Original against reconstruction",
@@ -60,11 +76,16 @@ _HEADS = {
     "in_counterfactual": "In counterfactuals",
     "prevalence_original": "In originals",
     "prevalence_counterfactual": "In counterfactuals",
-    "duels": "Choices",
+    "duels": "Shown",
     "wins": "Chosen",
     "strength": "Strength (log odds)",
     "chance": "Chance of being chosen",
 }
+# A share that is of something else than an answer in a column of its own.
+_HEADS_OF: dict[type[Question], dict[str, str]] = {
+    ForcedChoice: {"share": "Counterfactual chosen", "p": "p (of one half)", "right": "Right answers"}
+}
+_COUNT = re.compile(r"[\d ]*")
 
 
 def study_figures(protocol: Protocol, tables: StudyTables, decoded: pd.DataFrame | None) -> list[Figure]:
@@ -242,21 +263,34 @@ def check_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def repeated_rows(protocol: Protocol, table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Each reader's ratings of pairs read twice: how far they agree, and how far apart they are."""
+    """Each reader's ratings of pairs read twice: how far they agree, and how far apart they are. `span`: lines of a
+    reader, in the first of them, else 0."""
     asked = {rating.key: rating.question for rating in protocol.ratings}
+    shown = [row for row in _records(table) if row["repeats"]]
+    lines = Counter(row["reader"] for row in shown)
     return [
         {
             "reader": row["reader"],
+            "span": lines.pop(row["reader"], 0),
             "question": asked.get(row["rating"], row["rating"]),
             "repeats": row["repeats"],
             "cells": [
-                {"value": with_spread(row, name), "note": row[f"{name}_note"]}
-                for name in ("icc", "weighted_kappa", "bias", "lower", "upper")
+                *({"value": with_spread(row, name), "note": row[f"{name}_note"]} for name in ("icc", "weighted_kappa")),
+                {"value": with_spread(row, "bias", digits=1), "note": row["bias_note"]},
+                {"value": _limits(row), "note": row["lower_note"]},
             ],
         }
-        for row in _records(table)
-        if row["repeats"]
+        for row in shown
     ]
+
+
+def _limits(row: Mapping[str, Any]) -> str:
+    """ "−4.0 to 3.3 (−7.5 to −0.4; −0.2 to 6.9)": both limits of agreement, then their intervals."""
+    if number(row["lower"]) is None:
+        return decimal(None)
+    both = f"{decimal(row['lower'], 1)} to {decimal(row['upper'], 1)}"
+    intervals = [spread(row, name, digits=1) for name in ("lower", "upper")]
+    return f"{both} ({'; '.join(intervals)})" if all(intervals) else both
 
 
 def control_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -289,17 +323,22 @@ def blinding_rows(protocol: Protocol, table: pd.DataFrame) -> list[dict[str, Any
     ]
 
 
-def strengths_block(table: pd.DataFrame, question: str) -> dict[str, Any] | None:
+def strengths_block(table: pd.DataFrame, question: Question | None) -> dict[str, Any] | None:
     """How the arms and the originals stand in a forced choice (`cfcore.study.forced_choice.strengths_table`): what must
     be said of it, column heads and rows as they are read; None for any other question."""
-    own = table[table["question"] == question]
+    if not isinstance(question, ForcedChoice):
+        return None
+    own = table[table["question"] == question.key]
     if own.empty:
         return None
+    real = [REAL] if question.right == "original" else []
     notes = dict.fromkeys(
         f"{direction_name(row['arm_name'])}: {row['strength_note']}." for row in _records(own) if row["strength_note"]
     )
-    heads, rows = as_read(own.drop(columns=["question", "arm"]), {})
-    return {"said": " ".join([STRENGTHS, *notes]), "heads": heads, "rows": rows}
+    named = own.assign(arm_name=own["arm_name"].where(own["arm"] != "", "originals, all arms"))
+    heads, rows = as_read(named.drop(columns=["question", "arm"]), {})
+    said = " ".join([STRENGTHS, *real, *notes])
+    return {"said": said, "heads": heads, "rows": rows, "counts": count_columns(rows)}
 
 
 def question_blocks(
@@ -313,23 +352,33 @@ def question_blocks(
     for key, table in tables.items():
         question = asked.get(key)
         once = question is not None and question.ask == "series"
-        heads, rows = as_read(table.drop(columns=["arm", *(["patients"] if once else [])], errors="ignore"), labels)
+        shown = table.drop(columns=["arm", *(["patients"] if once else [])], errors="ignore")
+        heads, rows = as_read(shown, labels, question)
         text = key if question is None else question.text
-        block = {"text": text, "said": ONCE_PER_ARM if once else "", "heads": heads, "rows": rows}
-        found.append(block | {"strengths": strengths_block(strengths, key)})
+        said = ONCE_PER_ARM if once else ""
+        block = {"text": text, "said": said, "heads": heads, "rows": rows, "counts": count_columns(rows)}
+        found.append(block | {"strengths": strengths_block(strengths, question)})
     return found
 
 
-def as_read(table: pd.DataFrame, labels: Mapping[str, str]) -> tuple[list[str], list[list[str]]]:
+def count_columns(rows: Sequence[Sequence[str]]) -> list[int]:
+    """Indices of the columns that hold whole numbers throughout: they stand to the right."""
+    return [i for i in range(len(rows[0]) if rows else 0) if all(_COUNT.fullmatch(row[i]) for row in rows)]
+
+
+def as_read(
+    table: pd.DataFrame, labels: Mapping[str, str], question: Question | None = None
+) -> tuple[list[str], list[list[str]]]:
     """Any table of results for people: heads and cells, an estimate with its interval in one cell. Left out are notes
-    and what is 0 or empty throughout. labels: finding key -> what readers see."""
+    and what is 0 or empty throughout. labels: finding key -> what readers see. question: whose table it is."""
     names = [str(name) for name in table.columns if not str(name).endswith(("_low", "_high", "_note"))]
     names = [name for name in names if name not in _WHERE_ANY or table[name].fillna(0).astype(bool).any()]
     rows = []
     for row in _records(table):
         row |= {"finding": labels.get(str(row["finding"]), row["finding"])} if "finding" in row else {}
         rows.append([_cell(row, name) for name in names])
-    return [_HEADS.get(name, name.replace("_", " ").capitalize()) for name in names], rows
+    words = _HEADS | (_HEADS_OF.get(type(question), {}) if question else {})
+    return [words.get(name, name.replace("_", " ").capitalize()) for name in names], rows
 
 
 def _cell(row: Mapping[str, Any], name: str) -> str:

@@ -157,6 +157,9 @@ def reader_checks(decoded: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame
     return pd.DataFrame(rows)
 
 
+_REPEATED = ("icc", "weighted_kappa", "bias", "lower", "upper")
+
+
 def repeated_ratings(rated: pd.DataFrame, ratings: Sequence[Rating], *, level: float = 0.95) -> pd.DataFrame:
     """One row per reader and rating: how a reader's ratings of the same pair agree, first reading against repeat.
 
@@ -172,21 +175,19 @@ def repeated_ratings(rated: pd.DataFrame, ratings: Sequence[Rating], *, level: f
                 own[own["purpose"] == purpose].set_index("pair")["value"] for purpose in ("reading", "repeat")
             )
             both = pd.concat([first, again], axis=1, keys=["first", "again"], join="inner").dropna().astype(int)
-            limits = bland_altman(both, level=level)
-            scale = tuple(range(1, rating.points + 1))
-            kappa: Estimate = undefined("no case has two readings")
-            if len(both):
+            found = dict.fromkeys(_REPEATED, undefined("fewer than two pairs rated twice", len(both)))
+            if len(both) > 1:
+                limits = bland_altman(both, level=level)
+                scale = tuple(range(1, rating.points + 1))
                 kappa = cohen_kappa(both, weights="quadratic", categories=scale, level=level)
-            rows.append(
-                {"reader": reader, "rating": rating.key, "repeats": len(both)}
-                | flat("icc", icc(both, "2,1", level))
-                | flat("weighted_kappa", kappa)
-                | flat("bias", limits.bias)
-                | flat("lower", limits.lower)
-                | flat("upper", limits.upper)
-            )
-    estimates = [c for name in ("icc", "weighted_kappa", "bias", "lower", "upper") for c in flat(name, undefined(""))]
-    return pd.DataFrame(rows, columns=["reader", "rating", "repeats", *estimates])
+                of_both = (icc(both, "2,1", level), kappa, limits.bias, limits.lower, limits.upper)
+                found = dict(zip(_REPEATED, of_both, strict=True))
+            row = {"reader": reader, "rating": rating.key, "repeats": len(both)}
+            for name, estimate in found.items():
+                row |= flat(name, estimate)
+            rows.append(row)
+    columns = [column for name in _REPEATED for column in flat(name, undefined(""))]
+    return pd.DataFrame(rows, columns=["reader", "rating", "repeats", *columns])
 
 
 def pairs_of_readers(

@@ -7,7 +7,7 @@ from html import escape
 
 import streamlit as st
 
-from cfcore.reports.numbers import percent
+from cfcore.reports.numbers import folding, percent
 
 __all__ = [
     "Safe",
@@ -54,6 +54,7 @@ _STYLE = """
 /* Many columns: closer together, so that they fit a laptop. */
 .cf table.dense { font-size: 0.84rem; }
 .cf table.dense th, .cf table.dense td { padding-right: 0.7rem; }
+.cf table.dense th { white-space: normal; vertical-align: bottom; }
 .cf .empty { border: 1px dashed #c9d0da; border-radius: 8px; padding: 2rem 1.5rem; text-align: center;
   color: #5b6577; background: #fafbfc; }
 .cf .empty b { display: block; color: #1b2230; font-size: 1.125rem; margin-bottom: 0.25rem; }
@@ -123,12 +124,12 @@ def table_html(columns: Sequence[str], rows: Iterable[Sequence[str]], numbers: I
     right = set(numbers)
 
     def cell(tag: str, i: int, value: str) -> str:
-        text = value if isinstance(value, Safe) else escape(value)
+        text = value if isinstance(value, Safe) else folding(escape(value))
         return f"<{tag}{' class=number' if i in right else ''}>{text}</{tag}>"
 
     head = "".join(cell("th", i, name) for i, name in enumerate(columns))
     body = "".join("<tr>" + "".join(cell("td", i, v) for i, v in enumerate(row)) + "</tr>" for row in rows)
-    kind = "plain dense" if len(columns) > DENSE else "plain"
+    kind = "plain dense" if len(columns) >= DENSE else "plain"
     return f'<table class="{kind}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 

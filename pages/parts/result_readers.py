@@ -7,7 +7,14 @@ import streamlit as st
 from cfcore.reports.charts import reader_pairs_heat
 from cfcore.reports.figures import time_per_case
 from cfcore.reports.numbers import number, percent
-from cfcore.reports.sections import blinding_rows, check_rows, control_rows, repeated_rows
+from cfcore.reports.sections import (
+    REPEATED,
+    REPEATED_HEADS,
+    blinding_rows,
+    check_rows,
+    control_rows,
+    repeated_rows,
+)
 from cfcore.wording import counted, duration
 from pages.parts import layout
 from pages.parts.heat import heat_table
@@ -15,15 +22,23 @@ from pages.parts.result_tables import arms_of, cells_by, findings_of, records
 from pages.parts.result_views import TERMS, chart, svg_download
 from services.results import StudyResults
 
+# Beyond this many readers the intervals in the heat map of their pairs need the whole width of a small screen.
+SIDE_BY_SIDE = 4
+
 
 def readers_tab(found: StudyResults) -> None:
     """Each reader's work, agreement of pairs, controls, and what each saw under one arm."""
     work(found)
-    left, right = st.columns(2, gap="large")
-    with left:
-        pairs(found)
-    with right:
+    if len(found.readers) > SIDE_BY_SIDE:
+        with st.container(width=920):
+            pairs(found)
         times(found)
+    else:
+        left, right = st.columns(2, gap="large")
+        with left:
+            pairs(found)
+        with right:
+            times(found)
     controls(found)
     by_reader(found)
 
@@ -88,21 +103,18 @@ def controls(found: StudyResults) -> None:
             numbers=(1, 3),
         )
     repeated(found)
-    left, right = st.columns(2, gap="large")
     if kinds:
-        with left:
-            layout.table(
-                ["Control", "Pairs", "Readers", "Answers", "Seen on one side only"],
-                [(r["kind"], str(r["pairs"]), str(r["readers"]), str(r["answers"]), r["share"]) for r in kinds],
-                numbers=(1, 2, 3),
-            )
+        layout.table(
+            ["Control", "Pairs", "Readers", "Answers", "Seen on one side only"],
+            [(r["kind"], str(r["pairs"]), str(r["readers"]), str(r["answers"]), r["share"]) for r in kinds],
+            numbers=(1, 2, 3),
+        )
     if guesses:
-        with right:
-            layout.table(
-                ["Arm", "Right / wrong / unsure", "Readers", "Blinding index"],
-                [(r["arm"], r["counts"], str(r["readers"]), r["index"]) for r in guesses],
-                numbers=(2,),
-            )
+        layout.table(
+            ["Which one is generated?", "Right / wrong / unsure", "Readers", "Blinding index"],
+            [(r["arm"], r["counts"], str(r["readers"]), r["index"]) for r in guesses],
+            numbers=(2,),
+        )
     st.caption("Controls and repeats enter neither prevalence nor agreement between readers. Intervals 95 %.")
 
 
@@ -111,17 +123,22 @@ def repeated(found: StudyResults) -> None:
     rows = repeated_rows(found.study.protocol, found.tables.repeated_ratings)
     if not rows:
         return
+    st.markdown("**Ratings of pairs read twice**")
     layout.table(
-        ["Reader", "Rating", "Read twice", "ICC (2,1)", "Kappa (quadratic)", "First − repeat", "Lower limit",
-         "Upper limit"],
-        [(r["reader"], r["question"], str(r["repeats"]), *(cell["value"] for cell in r["cells"])) for r in rows],
+        REPEATED_HEADS,
+        [
+            (
+                r["reader"] if r["span"] else "",
+                r["question"],
+                str(r["repeats"]),
+                *(cell["value"] for cell in r["cells"]),
+            )
+            for r in rows
+        ],
         numbers=(2,),
-    )  # fmt: skip
-    notes = dict.fromkeys(str(cell["note"]) for row in rows for cell in row["cells"] if cell["note"])
-    st.caption(
-        "Each reader’s own ratings, first reading against repeat; difference and 95 % limits of agreement (Bland and "
-        "Altman) in points of the scale." + "".join(f" {note[:1].upper()}{note[1:]}." for note in notes)
     )
+    notes = dict.fromkeys(f"{r['reader']}: {cell['note']}." for r in rows for cell in r["cells"] if cell["note"])
+    st.caption(" ".join([REPEATED, *notes]))
 
 
 def by_reader(found: StudyResults) -> None:

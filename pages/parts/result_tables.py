@@ -227,10 +227,10 @@ def ratings_tab(found: StudyResults) -> None:
         st.subheader(key if question is None else question.text, anchor=False)
         if once:
             st.caption(ONCE_PER_ARM)
-        plain_table(found, table, drop=("arm", "patients") if once else ("arm",))
-        if block := strengths_block(found.tables.strengths, key):
-            layout.table(block["heads"], block["rows"], numbers=(1, 2))
+        plain_table(found, table, ("arm", "patients") if once else ("arm",), question)
+        if block := strengths_block(found.tables.strengths, question):
             st.caption(block["said"])
+            layout.table(block["heads"], block["rows"], numbers=block["counts"])
 
 
 def _bar(shares: list[float]) -> str:

@@ -72,33 +72,30 @@ def exploratory(found: StudyResults) -> None:
     )
     shown = table[table["finding"] == wanted] if wanted else table
     figure = comparison_forest(named_comparisons(found.study.protocol, shown))
-    left, right = st.columns([1, 2], gap="large")
-    with left:
+    with st.container(width=920):
         chart(figure, "comparisons", "Differences between arms with 95 % intervals")
         svg_download(found, figure, "comparisons", "Differences between arms")
-    with right:
-        rows = [
-            (
-                *(() if wanted else (row["label"],)),
-                layout.unbroken(row["contrast"]),
-                layout.unbroken(row["values"]),
-                _two(row["difference"], row["interval"]),
-                _two(*row["odds"].rstrip(")").partition(" (")[::2]),
-                layout.unbroken(f"{row['patients']} / {row['readings']}"),
-                row["test"],
-                row["p"],
-                row["p_adjusted"],
-            )
-            for row in comparison_rows(found.study.protocol, shown)
-        ]
-        heads = ["Contrast", "Shares", "Second − first", "Odds ratio", "n", "Test", "p", "p (BH)"]
-        heads = heads if wanted else ["Finding", *heads]
-        layout.table(heads, rows, numbers=(len(heads) - 4, len(heads) - 2, len(heads) - 1))
-        st.caption(
-            "n: patients / readings. Corrected over all findings and pairs of arms. GEE: regression clustered on "
-            "the patient, reader as fixed "
-            "effect; permutation below 20 patients."
+    rows = [
+        (
+            *(() if wanted else (row["label"],)),
+            layout.unbroken(row["contrast"]),
+            layout.unbroken(row["values"]),
+            _two(row["difference"], row["interval"]),
+            _two(*row["odds"].rstrip(")").partition(" (")[::2]),
+            layout.unbroken(f"{row['patients']} / {row['readings']}"),
+            row["test"],
+            row["p"],
+            row["p_adjusted"],
         )
+        for row in comparison_rows(found.study.protocol, shown)
+    ]
+    heads = ["Contrast", "Shares", "Second − first", "Odds ratio", "n", "Test", "p", "p (BH)"]
+    heads = heads if wanted else ["Finding", *heads]
+    layout.table(heads, rows, numbers=(len(heads) - 4, len(heads) - 2, len(heads) - 1))
+    st.caption(
+        "n: patients / readings. Corrected over all findings and pairs of arms. GEE: regression clustered on the "
+        "patient, reader as fixed effect; permutation below 20 patients."
+    )
 
 
 def _two(value: str, below: str) -> layout.Safe:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from cfcore.reports.sections import as_read
+from cfcore.reports.sections import as_read, count_columns
+from cfcore.study.questions import Question
 from pages.parts import layout
 from services.reporting import file_stem
 from services.results import StudyResults
@@ -26,7 +26,6 @@ TERMS = {
     "false alarm": "Share of pairs of identical images with any finding on one side only: there is nothing to see.",
     "intra": "Agreement (AC1) of a reader with himself or herself on pairs read twice, sides drawn anew.",
 }
-_WHOLE = re.compile(r"[\d ]*")
 
 
 def chart(figure: go.Figure, key: str, title: str) -> None:
@@ -44,12 +43,13 @@ def svg_download(found: StudyResults, figure: go.Figure, key: str, title: str) -
     )  # fmt: skip
 
 
-def plain_table(found: StudyResults, table: pd.DataFrame, drop: Sequence[str] = ()) -> None:
+def plain_table(
+    found: StudyResults, table: pd.DataFrame, drop: Sequence[str] = (), question: Question | None = None
+) -> None:
     """A table of results as it is read: an estimate and its interval in one cell, numbers to the right."""
     labels = {finding.key: finding.label for finding in found.study.protocol.findings}
-    heads, rows = as_read(table.drop(columns=list(drop), errors="ignore"), labels)
+    heads, rows = as_read(table.drop(columns=list(drop), errors="ignore"), labels, question)
     if not rows:
         st.caption("No answer yet.")
         return
-    counts = [i for i in range(len(heads)) if all(_WHOLE.fullmatch(row[i]) for row in rows)]
-    layout.table(heads, rows, numbers=counts)
+    layout.table(heads, rows, numbers=count_columns(rows))

@@ -69,8 +69,17 @@ def test_forced_choices_and_ratings_read_twice_have_their_tables(
     close_study(workspace, study_id, actor="ada")
     page = app(monkeypatch, "results", study=str(study_id))
     for tab, words in (
-        ("Readers", ("Read twice", "Kappa (quadratic)", "limits of agreement")),
-        ("Ratings", ("Which one is real?", "Strength (log odds)", "originals", "Bradley and Terry")),
+        ("Readers", ("Pairs rated twice", "Weighted kappa", "limits of agreement", "in points of the scale")),
+        (
+            "Ratings",
+            (
+                "Which one is real?",
+                "Counterfactual chosen",
+                "Strength (log odds)",
+                "originals, all arms",
+                "Bradley and Terry",
+            ),
+        ),
     ):
         page.session_state[f"tabs-{study_id}"] = tab
         page.run()

@@ -238,9 +238,10 @@ def repeated_ratings(export: Export, row: Row) -> Numbers:
     n, points = len(both), int(export.ratings[row["rating"]]["points"])
     names = ("icc", "bias", "lower", "upper")
     found: Numbers = {f"{name}{end}": NONE for name in names for end in ("", "_low", "_high")}
-    found |= {"repeats": n, "weighted_kappa": kappa(list(both), lambda a, b: 1 - (a - b) ** 2 / (points - 1) ** 2)}
+    found |= {"repeats": n, "weighted_kappa": NONE}
     if n < 2:
         return found
+    found["weighted_kappa"] = kappa(list(both), lambda a, b: 1 - (a - b) ** 2 / (points - 1) ** 2)
     apart = both[:, 0] - both[:, 1]
     bias, sd, t = apart.mean(), apart.std(ddof=1), stats.t.ppf(0.975, n - 1)
     if not sd:

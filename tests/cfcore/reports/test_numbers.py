@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from cfcore.reports.footnotes import Footnotes
-from cfcore.reports.numbers import axis_start, decimal, number, percent, spread, with_spread
+from cfcore.reports.numbers import axis_start, decimal, folding, number, percent, spread, with_spread
 from cfcore.reports.svg import forest_svg, scale_bar
 
 
@@ -21,6 +21,23 @@ def test_numbers():
     assert with_spread(row, "ac1") == "0.71 (−0.05 to 0.90)"
     assert with_spread(row, "ac1", share=True) == "71 % (−5 to 90)"
     assert spread({"ac1": 1.0, "ac1_low": None, "ac1_high": None}, "ac1") == ""
+
+
+@pytest.mark.parametrize(
+    ("cell", "parts"),
+    [
+        ("−0.35 (−1.00 to 0.63)", ["−0.35", "(−1.00 to 0.63)"]),
+        ("58 % (44 to 70)", ["58 %", "(44 to 70)"]),
+        ("−4.0 to 3.3 (−7.5 to −0.4; −0.2 to 6.9)", ["−4.0 to 3.3", "(−7.5 to −0.4;", "−0.2 to 6.9)"]),
+    ],
+)
+def test_a_cell_folds_between_a_number_and_its_interval_only(cell, parts):
+    assert folding(cell) == " ".join(f"<nobr>{part}</nobr>" for part in parts)
+
+
+@pytest.mark.parametrize("cell", ["–", "12", "Effusion (left)", "&lt;b&gt; (1 to 2)", "12 (3 of 4)"])
+def test_any_other_cell_stays_as_it_is(cell):
+    assert folding(cell) == cell
 
 
 def test_forest_draws_marker_line_and_value_or_says_undefined():

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 import numpy as np
 import pandas as pd
 
 from cfcore.reports.others import questions_of, ratings_on_repeats, strengths_of
-from cfcore.reports.sections import ONCE_PER_ARM, STRENGTHS, as_read, question_blocks, repeated_rows
+from cfcore.reports.sections import (
+    ONCE_PER_ARM,
+    REAL,
+    REPEATED_HEADS,
+    STRENGTHS,
+    as_read,
+    question_blocks,
+    repeated_rows,
+)
 from cfcore.study.decode import decode_ratings
 from cfcore.study.protocol import Rating
 from cfcore.study.questions import ForcedChoice, Likert
@@ -50,7 +59,7 @@ def test_a_question_asked_once_per_arm_counts_no_patients_and_says_why() -> None
 
 
 def test_a_forced_choice_says_how_arms_and_originals_stand() -> None:
-    real = ForcedChoice(key="real", text="Which one is real?")
+    real = ForcedChoice(key="real", text="Which one is real?", right="original")
     rows = [
         {"reader": "R1", "arm": "v17+", "patient": f"P{i}", "pair": i, "purpose": "reading", "position": i}
         | {"original_side": "A", "given": {"real": "B" if i < 9 else "A"}}
@@ -62,14 +71,16 @@ def test_a_forced_choice_says_how_arms_and_originals_stand() -> None:
         dataclasses.replace(PROTOCOL, questions=(real,)), tables, strengths_of(rows, [real], ARMS, rng)
     )
     strengths = block["strengths"]
-    assert strengths["heads"] == ["Arm", "Choices", "Chosen", "Strength (log odds)", "Chance of being chosen"]
+    assert block["heads"][-3:] == ["Counterfactual chosen", "p (of one half)", "Right answers"]
+    assert strengths["counts"] == [1, 2]
+    assert strengths["heads"] == ["Arm", "Shown", "Chosen", "Strength (log odds)", "Chance of being chosen"]
     assert [row[:3] for row in strengths["rows"]] == [
         ["v17 +", "12", "9"],
-        ["originals", "12", "3"],
+        ["originals, all arms", "12", "3"],
         ["v2 −", "0", "0"],
     ]
     assert strengths["rows"][0][3].startswith("0.50 (") and strengths["rows"][0][4].startswith("73 % (")
-    assert strengths["said"] == f"{STRENGTHS} v2 −: no choice."
+    assert strengths["said"] == f"{STRENGTHS} {REAL} v2 −: no choice."
 
 
 def test_ratings_on_repeats_are_read_with_their_question_and_only_where_there_are_any() -> None:
@@ -86,5 +97,7 @@ def test_ratings_on_repeats_are_read_with_their_question_and_only_where_there_ar
     table = ratings_on_repeats(decode_ratings([*first, *again], ["realism"]), [scale])
     (row,) = repeated_rows(asked, table)
     assert (row["reader"], row["question"], row["repeats"]) == ("R1", "Real?", 6)
-    assert row["cells"][2]["value"].startswith("−0.33 (") and len(row["cells"]) == 5
+    assert row["span"] == 1 and len(row["cells"]) == len(REPEATED_HEADS) - 3
+    assert row["cells"][2]["value"].startswith("−0.3 (")
+    assert re.fullmatch(r"−\d\.\d to \d\.\d \(.+ to .+; .+ to .+\)", row["cells"][3]["value"])
     assert ratings_on_repeats(decode_ratings(first, ["realism"]), [scale]).empty
