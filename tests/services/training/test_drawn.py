@@ -72,4 +72,6 @@ def test_from_a_vae_to_c3lt_and_explaingan(trained: Workspace) -> None:
     assert "no recipe 'magic'; there are short, full" in refused("train", "expgan", *PAIR, "--recipe", "magic").replace(
         "No recipe", "no recipe"
     )
-    assert "no vae called 'W'; there are: MNIST, VAE, Phantom effusion, VAE, UCSD pneumonia, VAE, V, C, VAE" in refused("train", "c3lt", *PAIR, "--vae", "W")
+    assert "no vae called 'W'; there are: MNIST, VAE, Phantom effusion, VAE, UCSD pneumonia, VAE, V, C, VAE" in refused(
+        "train", "c3lt", *PAIR, "--vae", "W"
+    )
