@@ -95,8 +95,9 @@ class Comparison:
 
     Of all n images, with Wilson intervals: `validity` and `denoised_validity` (an image without a counterfactual is not
     valid), `failed` (the search returned nothing). Over those with a counterfactual, with t intervals: `l1`, `changed`,
-    `feature_distance`, `feature_reconstruction` (2-norm), `feature_error` (mean over features), `confidence_error`,
-    `diversity` (between draws of an image), `spread` (between images). Without interval: `fid`, `seconds` (an image).
+    `feature_distance`, `lpips`, `feature_reconstruction` (2-norm), `feature_error` (mean over features),
+    `confidence_error`, `diversity` (between draws of an image), `spread` (between images). Without interval: `fid`,
+    `seconds` (an image).
     For real images of the target classes: `denoised_real` (the ceiling of denoised validity), `spread_real`.
     An Estimate with value None says why it is not there.
     """
@@ -110,6 +111,7 @@ class Comparison:
     l1: Estimate
     changed: Estimate
     feature_distance: Estimate
+    lpips: Estimate
     fid: Estimate
     diversity: Estimate
     spread: Estimate
@@ -148,6 +150,7 @@ def measure(
     wanted: Tensor | None = None,
     draws: Tensor | None = None,
     seconds: float | None = None,
+    lpips: Callable[[Tensor, Tensor], Tensor] | None = None,
 ) -> Comparison:
     """One row of a comparison.
 
@@ -158,7 +161,7 @@ def measure(
         real: (m, channels, h, w) real images of the target classes, `real_classes` theirs: for FID and ceilings. For
             comparable FIDs give every method the same ones.
         intended: (n,) wanted probabilities. wanted: (n, d) wanted features. draws: (n, r, channels, h, w) several
-            counterfactuals of each image. seconds: wall time of all n.
+            counterfactuals of each image. seconds: wall time of all n. lpips: as `load_lpips` gives it.
 
     Raises:
         ValueError: shapes that do not go together.
@@ -194,6 +197,7 @@ def measure(
         l1=mean(lambda: l1_distance(before, after)),
         changed=mean(lambda: share_changed(before, after)),
         feature_distance=mean(lambda: feature_distance(classifier, before, after)),
+        lpips=none if lpips is None else mean(lambda: lpips(before, after)),
         fid=none if real is None else _fid(classifier, after, real),
         diversity=none if draws is None else mean(lambda: between_draws(draws[found])),
         spread=between_images(after),

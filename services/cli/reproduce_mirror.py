@@ -28,6 +28,10 @@ Tune = Annotated[
     bool, typer.Option("--tune/--no-tune", help="Choose every method's settings out of three on validation images.")
 ]  # fmt: skip
 
+Lpips = Annotated[
+    Path | None, typer.Option(help="Folder with the published weights of LPIPS: measure it, too; not stored.")
+]  # fmt: skip
+
 
 def _run(experiment: str, json: bool, **wish: Any) -> dict[str, Any]:
     from services.reproduce.mirror.command import Wish
@@ -81,15 +85,18 @@ def mirror_table1(
     images: Images = None,
     tune: Tune = True,
     models: Models = None,
+    lpips: Lpips = None,
     out: Out = None,
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
 ) -> None:
     """Mirror-CFE (first counterfactual, and k = 1) beside PGD, Wachter, CEM, REVISE, ExplainGAN and C3LT."""
-    result = _run("table1", json, quick=quick, cached=cached, images=images, tune=tune, models=models, out=out)
+    wish = {"images": images, "tune": tune, "models": models, "lpips": lpips, "out": out}
+    result = _run("table1", json, quick=quick, cached=cached, **wish)
     lines = _method_lines(result)
     lines += _told_of(result, "_denoised_real", "real images of the target classes keep theirs after the blur")
     lines += _told_of(result, "_confidence_error", "|intended - obtained confidence|, mean over k")
+    lines += [line for ending in ("", "_k1") for line in _told_of(result, f"_lpips{ending}", f"LPIPS{ending}")]
     _tell(result, json, HEAD, lines)
 
 

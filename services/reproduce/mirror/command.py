@@ -56,7 +56,7 @@ class Wish:
     Attributes:
         quick: a small part. from_store: the stored run instead. out: another file for the PNG.
         images: other number a column. models: a folder with models beside those under weights/. tune: choose every
-            method's settings on validation images.
+            method's settings on validation images. lpips: folder with the published weights of LPIPS, for table 1.
     """
 
     quick: bool = False
@@ -65,12 +65,14 @@ class Wish:
     images: int | None = None
     models: Path | None = None
     tune: bool = True
+    lpips: Path | None = None
     progress: Progress = silent
 
     @property
     def whole(self) -> bool:
         """As it is stored: nothing is left out or taken from elsewhere."""
-        return not self.quick and self.images is None and self.models is None and self.tune
+        usual = self.images is None and self.models is None and self.lpips is None
+        return usual and self.tune and not self.quick
 
 
 def with_images(extent: Any, wish: Wish) -> Any:

@@ -11,6 +11,7 @@ import torch
 from PIL.Image import Image as Picture
 
 from cfcore.engines.base import Progress
+from cfcore.metrics.lpips import LPIPS, load_lpips
 from cfcore.metrics.means import t_mean
 from services.reproduce.medxgan.drawing import Tile, gray, heat, sheet
 from services.reproduce.result import spread
@@ -50,13 +51,15 @@ def table1(wish: Wish) -> dict[str, Any]:
     (`pgd_mnist_validity`). `mnist_confidence_error`: mean over k. `mnist_denoised_real`: ceiling. Rows: of kind
     "method", and "tuning". Picture: examples like Fig. 3.
 
+    With `wish.lpips` also `mnist_lpips` of every method.
+
     Raises:
-        ValueError, FileNotFoundError: as `chosen_entries` and `carry_out`.
+        ValueError, FileNotFoundError: as `chosen_entries`, `load_lpips` and `carry_out`.
     """
     extent = with_images(QUICK if wish.quick else Extent(), wish)
     extent = extent if wish.tune else replace(extent, validation=0)
     told = {"choices": choices()}
-    whole = partial(work, extent, None)
+    whole = partial(work, extent, None, lpips=load_lpips(wish.lpips) if wish.lpips else None)
     return carry_out(NAME, MODULES, extent, chosen_entries(wish), whole, wish, sources=ALL_RIVALS, told=told)
 
 
@@ -65,18 +68,27 @@ def choices() -> dict[str, list[str]]:
     return {method.key: [choice.told for choice in method.choices] for method in METHODS}
 
 
-def work(extent: Extent, keys: Sequence[str] | None, entry: Entry, progress: Progress) -> Block:
+def work(
+    extent: Extent, keys: Sequence[str] | None, entry: Entry, progress: Progress, lpips: LPIPS | None = None
+) -> Block:
     """One column; `keys`: of these methods alone."""
-    return compare(column_of(entry), entry.source, extent, keys, progress)
+    return compare(column_of(entry), entry.source, extent, keys, progress, lpips)
 
 
-def compare(column: Column, source: str, extent: Extent, keys: Sequence[str] | None, progress: Progress) -> Block:
+def compare(
+    column: Column,
+    source: str,
+    extent: Extent,
+    keys: Sequence[str] | None,
+    progress: Progress,
+    lpips: LPIPS | None = None,
+) -> Block:
     """All methods on one column."""
     n, name = extent.images[source], column.name
     led = column.led("test", n)
     validation = column.led("val", extent.validation) if extent.validation else None
     real, methods = real_of(column, extent.real, n), available(column, keys)
-    found, rows = measured(column, methods, led, validation, real, brief=extent.brief, progress=progress)
+    found, rows = measured(column, methods, led, validation, real, brief=extent.brief, lpips=lpips, progress=progress)
     truth = regions(column, led)
     figures = _ceilings(name, found, real) | (areas(name, truth) if truth else {})
     for one in found:

@@ -136,12 +136,14 @@ def test_a_row(moved: Tensor) -> None:
         wanted=torch.zeros(3, 2),
         draws=torch.stack([moved, source], dim=1),
         seconds=6.0,
+        lpips=lambda one, other: (one - other).abs().amax(dim=(1, 2, 3)),
     )
     assert (row.method, row.n) == ("blurry", 3)
     assert row.validity == wilson(2, 3) and row.denoised_validity == wilson(1, 3) and row.failed == wilson(1, 3)
     assert row.denoised_real == wilson(3, 4) and row.seconds.value == 2.0
     mean = (0.6 + 0.8 / SIDE**2) / 2
     assert row.l1.value == pytest.approx(mean, abs=1e-6) and row.l1.n == 2
+    assert row.lpips.value == pytest.approx(0.7, abs=1e-6) and row.lpips.n == 2
     assert row.diversity.value == pytest.approx(mean, abs=1e-6)
     assert row.spread.value == pytest.approx((783 * 0.6 + 0.2) / 784, abs=1e-6)
     assert row.fid.value is not None and row.fid.low is None
@@ -153,7 +155,7 @@ def test_a_row(moved: Tensor) -> None:
 def test_a_method_that_returns_nothing_has_a_row(moved: Tensor) -> None:
     row = measure("none", Peak(), flat(0.2, 0.2, 0.2), moved, torch.zeros(3, dtype=torch.bool), 1)
     assert row.validity == wilson(0, 3) and row.failed == wilson(3, 3)
-    assert row.l1.value is None and row.l1.note == "no counterfactual" and row.fid.note == "not asked"
+    assert row.l1.value is None and row.l1.note == "no counterfactual" and row.fid.note == row.lpips.note == "not asked"
     assert set(row.flat()) == {f"{name}{end}" for name in ("validity", "denoised_validity", "failed")
                                for end in ("", "_low", "_high")}  # fmt: skip
 

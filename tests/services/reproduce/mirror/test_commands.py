@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from services import figures
 from services.cli.main import app
 from services.reproduce.mirror import command, confidence, figure6, rivals, table1, table4, variants
 from services.reproduce.mirror.material import Column, Entry
+from tests.cfcore.metrics.test_lpips import heads, trunk, written
 
 from .conftest import a_column, an_entry
 
@@ -95,6 +97,22 @@ def test_another_number_of_images_is_not_stored(tmp_path: Path) -> None:
     assert not (tmp_path / "results").exists()
     wrong = CliRunner().invoke(app, ["reproduce", "mirror-table1", "--images", "0"])
     assert wrong.exit_code == 1 and "images is 0: choose at least 1" in wrong.output
+
+
+def test_lpips_is_measured_where_its_weights_are_given(tmp_path: Path) -> None:
+    folder = tmp_path / "lpips"
+    folder.mkdir()
+    missing = CliRunner().invoke(app, ["reproduce", "mirror-table1", "--quick", "--lpips", str(folder)])
+    assert missing.exit_code == 1 and "alexnet-owt-7be5be79.pth" in missing.output, missing.output
+    network, linear = trunk(), heads()
+    network["features.0.weight"].normal_(generator=torch.Generator().manual_seed(0))
+    linear["lin0.model.1.weight"] += 1.0
+    written(folder, network, linear)
+    found = call("mirror-table1", "--lpips", str(folder))
+    assert 0 < found["figures"]["pgd_mnist_lpips"] < found["figures"]["mnist_lpips_k1"]
+    paper = {row["method"]: row["paper_lpips"] for row in found["rows"] if row["kind"] == "method"}
+    assert (paper["mirror"], paper["cem"], paper["wachter"]) == (0.17, 0.06, None)
+    assert not (tmp_path / "results").exists(), "not everyone has the weights"
 
 
 def test_a_person_reads_a_table() -> None:
