@@ -31,15 +31,15 @@ class Extent:
     """
 
     images: Mapping[str, int] = field(default_factory=lambda: {"mnist": 96})
-    budgets: tuple[float, ...] = (0.03, 0.06, 0.09, 0.12, 0.15, 0.18, 0.21, 0.24, 0.27, 0.3)
+    budgets: tuple[float, ...] = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3)
     attack_steps: int = 20
-    weighed: int = 48
+    weighed: int = 24
     rounds: int = 6
     descent: int = 40
     negatives: int = 12
     searches: int = 6
-    search_steps: int = 80
-    gammas: tuple[float, ...] = (0.0, 100.0)
+    search_steps: int = 60
+    gammas: tuple[float, ...] = (0.0, 10.0)
     kappa: float = 5.0
     paths: int = 6
     path_steps: int = 100
