@@ -33,7 +33,8 @@ function drawCurve(host, { frames, low, high, degree, target, complete }, pick) 
   // Where the picture at degree 0 is the target already (other directions of a mix see to it), it flips back.
   const still = frames.reduce((best, f) => (!best || Math.abs(f.degree) < Math.abs(best.degree) ? f : best), null);
   const verb = still?.flipped ? "flips back" : "flips";
-  const said = flip === null ? (complete ? "no flip in this range" : "still judging") : `${verb} at ${degreeWords(Math.round(flip * 10) / 10)}`;
+  const fine = high - low > 4 ? 10 : 100;
+  const said = flip === null ? (complete ? "no flip in this range" : "still judging") : `${verb} at ${degreeWords(Math.round(flip * fine) / fine)}`;
   const root = svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `Probability of ${target} by degree: ${said}` });
   for (const share of [0, 0.5, 1]) {
     root.append(svg("line", { x1: left, x2: width - right, y1: y(share), y2: y(share), class: "grid" }));
