@@ -15,6 +15,11 @@ def noun_for(n: int, noun: str, plural: str = "") -> str:
     return noun if n == 1 else plural or f"{noun}s"
 
 
+def with_article(title: str) -> str:
+    """ "a StylEx", "an ExplainGAN": by the first letter, as it is read in a word."""
+    return f"{'an' if title[0] in 'AEIOaeio' else 'a'} {title}"
+
+
 def spaced(n: float) -> str:
     """A whole number with its thousands apart: "12 400"."""
     return f"{n:,.0f}".replace(",", " ")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from cfcore.generators.registry import GENERATORS
+from cfcore.wording import with_article
 
 TRAIN = "train "
 
@@ -39,7 +40,7 @@ RUN_KINDS: dict[str, RunKind] = {
     "explain": RunKind("Find directions and explain images", "services.worker.explain:explain_run", "form"),
     "train classifier": RunKind("Train a classifier", "services.training:train_classifier", "form"),
     **{
-        TRAIN + kind: RunKind(f"Train a {entry.title} generator", f"services.training:train_{kind}", "form")
+        TRAIN + kind: RunKind(f"Train {with_article(entry.title)} generator", f"services.training:train_{kind}", "form")
         for kind, entry in GENERATORS.items()
     },
     "measure": RunKind("Measure true factors on phantoms", "services.worker.measure:measure_run", "call"),

@@ -65,8 +65,7 @@ def explain_form(dataset: DatasetView, classifiers: Sequence[ModelView]) -> None
         classifier = st.selectbox("Classifier", [c for c, _ in usable], format_func=lambda m: m.name)
         own = next(found for c, found in usable if c.id == classifier.id)
         generator = st.selectbox("Generator", own, format_func=lambda m: m.name) if own else None
-    if not knows_a_label(classifier, dataset):
-        st.warning(f"{classifier.name} was not trained for any label of “{dataset.name}”.", icon=":material/warning:")
+    warn_of_strangers(classifier, dataset)
     names = [str(name) for name in classifier.card.get("class_names", [])]
     with right:
         target = st.selectbox("Target class", names, index=len(names) - 1, help="The class that images are moved to")
@@ -113,6 +112,11 @@ def explain_form(dataset: DatasetView, classifiers: Sequence[ModelView]) -> None
 def knows_a_label(classifier: ModelView, dataset: DatasetView) -> bool:
     """Whether one of the classifier's classes, but for its first (the healthy one), is a label of the data set."""
     return any(name in dataset.labels for name in classifier.card.get("class_names", [])[1:])
+
+
+def warn_of_strangers(classifier: ModelView, dataset: DatasetView) -> None:
+    if not knows_a_label(classifier, dataset):
+        st.warning(f"{classifier.name} was not trained for any label of “{dataset.name}”.", icon=":material/warning:")
 
 
 def usable_pairs(
@@ -202,6 +206,7 @@ def generator_form(kind: GeneratorKind, dataset: DatasetView, classifiers: Seque
         layout.empty("No classifier yet", f"{kind.title} is trained against a classifier: train one first.")
         return
     usable = [model for model in classifiers if not kind.misfit(model.card)]
+    usable.sort(key=lambda model: not knows_a_label(model, dataset))
     left_out = [f"{model.name} {kind.misfit(model.card)}" for model in classifiers if kind.misfit(model.card)]
     if not usable:
         layout.empty("No classifier that fits", f"{kind.title} cannot be trained here: {'; '.join(left_out)}.")
@@ -212,6 +217,7 @@ def generator_form(kind: GeneratorKind, dataset: DatasetView, classifiers: Seque
         format_func=lambda m: m.name,
         help=f"Not offered: {'; '.join(left_out)}." if left_out else None,
     )
+    warn_of_strangers(classifier, dataset)
     with st.expander("Training"):
         chosen = ask(settings_of(kind.choices), kind.kind)
         seed = st.number_input("Seed", 0, 2**31 - 1, 0, width=200)

@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from cfcore.engines.catalogue import METHODS
 from cfcore.generators.registry import GENERATORS
+from cfcore.wording import with_article
 from db.models import Image, Model, Run, now
 from services.models import list_models
 from services.notebook import list_entries
@@ -227,7 +228,25 @@ def test_a_training_is_offered_with_classifiers_that_it_can_use(
     assert "does not average its last feature maps" in text_of(page)
     assert not any(button.label == "Start" for button in page.button)
     in_form(page, "segmented_control", "What to do", "train medxgan")
+    assert "was not trained for any label" in text_of(page)
     assert any(button.label == "Start" for button in page.button)
+
+
+def test_a_training_proposes_a_classifier_of_the_data_sets_labels(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = shift_engine.scene(workspace)
+    with workspace.session() as session:
+        own = session.get_one(Model, ids["classifier"])
+        session.add(
+            Model(name="A digits", kind="classifier", path="none", sha256="0", card={"class_names": ["0", "1"]})
+        )
+        own.card = own.card | {"class_names": ["Dark", "Bright"]}
+    page = app(monkeypatch, "runs")
+    press(page, "New run")
+    in_form(page, "segmented_control", "What to do", "train vae")
+    offered = next(element for element in page.selectbox if element.label == "Classifier to explain")
+    assert offered.options == ["Brightness", "A digits"] and "was not trained for" not in text_of(page)
 
 
 def test_an_explanation_towards_one_of_three_classes(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -336,4 +355,4 @@ def test_every_generator_can_be_trained_from_the_form(
     run, generator = list_runs(workspace)[0], GENERATORS[generator_trained(kind) or ""]
     assert (run.kind, run.name, run.classifier_id) == (kind, f"Brightness, {generator.title}", ids["classifier"])
     assert run.settings == generator.choices(iterations=20).settings()  # type: ignore[call-arg]
-    assert f"Train a {generator.title} generator" in text_of(page)
+    assert f"Train {with_article(generator.title)} generator" in text_of(page)
