@@ -1,6 +1,6 @@
 import pytest
 
-from cfcore.wording import counted, direction_name, duration, noun_for, spaced
+from cfcore.wording import counted, direction_name, duration, noun_for, spaced, with_article
 
 
 @pytest.mark.parametrize(
@@ -13,6 +13,8 @@ from cfcore.wording import counted, direction_name, duration, noun_for, spaced
         (counted(3, "study", "studies"), "3 studies"),
         (noun_for(1, "reader"), "reader"),
         (spaced(999), "999"),
+        (with_article("ExplainGAN"), "an ExplainGAN"),
+        (with_article("medXGAN"), "a medXGAN"),
     ],
 )
 def test_counts_agree_with_their_noun(words: str, expected: str) -> None:
