@@ -1,5 +1,5 @@
-"""What Explore draws: an image, its pictures along a direction, heat maps, effects, least changes, galleries, exports.
-Read only.
+"""What Explore draws: an image, its pictures along a direction, where its class changes there, heat maps, effects,
+least changes, galleries, exports. Read only.
 
 All are GET and take `run`, `image` and `rendering`; `moves` is JSON, {"v3 +": 4.5, ...}, a method without named
 directions calls its one "". Researchers only: `routes.guard` sees to it.
@@ -145,6 +145,16 @@ async def show_path(request: Request) -> Response:
     return await _answer(request, work)
 
 
+async def show_boundary(request: Request) -> Response:
+    """GET /views/boundary: where the class changes along `direction` with the other `moves` held, nearest to 0."""
+    return await _answer(
+        request,
+        lambda asked: JSONResponse(
+            asdict(mixing.boundary_along(asked.scene(), asked.direction, asked.held)), headers=_NO_STORE
+        ),
+    )
+
+
 async def show_map(request: Request) -> Response:
     """GET /views/map: the heat map `map` as a length (uint32), so many bytes of JSON {"h", "w", "signed"} (a multiple
     of 4), then h w float32 values over the image padded to a square."""
@@ -215,6 +225,7 @@ async def export(request: Request) -> Response:
 views_routes: list[BaseRoute] = [
     Route("/views/scene", show_scene, methods=["GET"]),
     Route("/views/path", show_path, methods=["GET"]),
+    Route("/views/boundary", show_boundary, methods=["GET"]),
     Route("/views/map", show_map, methods=["GET"]),
     Route("/views/effects", show_effects, methods=["GET"]),
     Route("/views/least", show_least, methods=["GET"]),

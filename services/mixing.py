@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from services.paths import COARSE, Frame, Moves, Scene, change_at, frames_at, moves_of
 
-FINE = 8  # degrees tried within one step of the slider
+if TYPE_CHECKING:
+    from cfcore.engines.boundary import Says
+
+DIGITS = 4  # decimals of a degree, on the wire and in a browser: what is judged is what is named
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,18 @@ class LeastChange:
     mean_change: float | None
 
 
+@dataclass(frozen=True)
+class CurveBoundary:
+    """Where the class changes on a curve, nearest to degree 0; None where it does not.
+
+    Attributes:
+        back: the picture at degree 0 is the target already, so that it changes back.
+    """
+
+    degree: float | None
+    back: bool
+
+
 def effects(scene: Scene, moves: Moves) -> Effects:
     """What each move does to the probability, in one batch. Raises ValueError for a direction that is not known."""
     alone = [moves_of(pair) for pair in moves]
@@ -55,28 +72,72 @@ def least_changes(scene: Scene, directions: Sequence[str | None], held: Moves) -
     """For one direction after the other the least degree that flips, the other directions of `held` staying.
 
     Every fourth degree of the slider, nearest to 0 first; then the degrees between the first that flips and the one
-    before it; then eighths of a step. No bisection: the probability need not rise steadily. The degree is one whose
-    picture was judged and flipped; it is too high by at most an eighth of a step, as long as no flip hides between
-    two coarse degrees.
+    before it; then that step is halved, to TOLERANCE of the way to the range's end. The degree is one whose picture was
+    judged and flipped; it is too high by no more than that, as long as no flip hides between two coarse degrees.
     """
+    import torch
+
+    from cfcore.engines.boundary import TOLERANCE, halved
+
     grid = scene.degrees
     step = grid[1] - grid[0]
     for direction in directions:
         others = tuple(pair for pair in held if pair[0] != direction)
         coarse = sorted({0.0, *(d for d in grid[::COARSE] if d)}, key=abs)
         degree = _first_flip(scene, direction, others, coarse)
-        for spacing in (step, step / FINE):
-            if degree:
-                count = COARSE if spacing == step else FINE
-                inner = [degree - np.sign(degree) * spacing * i for i in range(count - 1, 0, -1)]
-                nearer = _first_flip(scene, direction, others, [round(float(d), 6) for d in inner])
-                degree = degree if nearer is None else nearer
+        if degree:
+            outwards = math.copysign(step, degree)
+            inner = [degree - outwards * i for i in range(COARSE - 1, 0, -1)]
+            nearer = _first_flip(scene, direction, others, [round(d, 6) for d in inner])
+            degree = degree if nearer is None else nearer
+            end = torch.tensor([grid[-1] if degree > 0 else grid[0]])
+            bracket = torch.tensor([degree - outwards]), torch.tensor([degree])
+            says, unflipped = _says(scene, direction, others), torch.tensor([False])
+            degree = round(halved(says, *bracket, unflipped, TOLERANCE * end.abs()).item(), DIGITS)
         if degree is None:
             yield LeastChange(direction, None, None, None)
             continue
         frame = next(frames_at(scene, [moves_of((direction, degree), *others)]))[0][1]
         size = float(np.abs(change_at(scene, frame)).mean())
         yield LeastChange(direction, degree, frame.probability, size)
+
+
+def boundary_along(scene: Scene, direction: str | None, held: Moves) -> CurveBoundary:
+    """Where the class first changes from degree 0 outwards along one direction, the other moves of `held` staying: the
+    nearest bracket of the slider's curve, halved to TOLERANCE of the way to the range's end
+    (`cfcore.engines.boundary`). The degree is one whose picture was judged."""
+    import torch
+
+    from cfcore.engines.boundary import first_change
+
+    says = _says(scene, direction, held)
+    curves = []
+    for sign in (1, -1):
+        degrees = [0.0, *sorted((d for d in scene.degrees if sign * d > 0), key=abs)]
+        hits = says(torch.zeros(len(degrees), dtype=torch.long), torch.tensor(degrees, dtype=torch.float64)).tolist()
+        changed = next((abs(degree) for degree, hit in zip(degrees, hits, strict=True) if hit != hits[0]), math.inf)
+        curves.append((changed, degrees, hits))
+    nearest = min(changed for changed, *_ in curves)
+    found = [
+        first_change(says, torch.tensor([degrees], dtype=torch.float64), torch.tensor([hits])).degree.item()
+        for changed, degrees, hits in curves
+        if changed == nearest < math.inf
+    ]
+    degree = min(found, key=abs, default=None)
+    return CurveBoundary(None if degree is None else round(degree, DIGITS), curves[0][2][0])
+
+
+def _says(scene: Scene, direction: str | None, others: Moves) -> Says:
+    """What the classifier says at degrees of one direction, to as many decimals as they are named by."""
+    import torch
+    from torch import Tensor
+
+    def says(_: Tensor, degrees: Tensor) -> Tensor:
+        wanted = [moves_of((direction, round(degree, DIGITS)), *others) for degree in degrees.tolist()]
+        frames = [frame for batch in frames_at(scene, wanted) for _, frame in batch]
+        return torch.tensor([frame.flipped for frame in frames], dtype=torch.bool)
+
+    return says
 
 
 def _first_flip(scene: Scene, direction: str | None, others: Moves, degrees: Sequence[float]) -> float | None:

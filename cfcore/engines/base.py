@@ -310,7 +310,8 @@ class Engine(nn.Module, ABC):
             shown = self._render(code, image, direction, degrees.to(small), target)
             if keeps_source(rendering):
                 base = self._render(code[:1], image[:1], direction, torch.zeros(1, device=small.device), target)
-                shown = self._along(images[i : i + 1], image, base, shown, rendering)
+                source = source_of_curves(images[i : i + 1], image[:1], rendering)
+                shown = self.transfer(source, base, shown, rendering)
             rows.append(self.probability(shown, target))
         return torch.stack(rows)
 
@@ -351,15 +352,6 @@ class Engine(nn.Module, ABC):
         rows = [t.expand(n, *t.shape[1:]) for t in (source, reconstruction, counterfactual, keep)]
         return torch.cat([warped(*chunk) for chunk in zip(*(t.split(WARPED_AT_ONCE) for t in rows), strict=True)])
 
-    def _along(self, source: Tensor, small: Tensor, base: Tensor, moved: Tensor, rendering: Rendering) -> Tensor:
-        """One source (1, ...) transferred with every row of `moved`, at the size that `probabilities_along` states."""
-        if rendering != "warped transfer":
-            return self.transfer(small, base, moved, rendering)
-        factor = -(-max(source.shape[2:]) // MOST_WARPED)
-        if factor > 1:
-            source = resize(source, tuple(s // factor for s in source.shape[2:]))
-        return self.transfer(source, base, moved, rendering)
-
     def _logits(self, images: Tensor, batch: int = 16) -> Tensor:
         small = resize(images, self.classifier.size)
         return torch.cat([self.classifier.logits(chunk) for chunk in small.split(batch)])
@@ -394,3 +386,12 @@ class Engine(nn.Module, ABC):
             tried=tried,
             seconds=time.perf_counter() - started,
         )
+
+
+def source_of_curves(images: Tensor, small: Tensor, rendering: Rendering) -> Tensor:
+    """What a probability curve takes an image's details from: `small`, the (n, channels, *size) images at the network's
+    size; for warped transfer the (n, channels, *spatial) images, made smaller to `MOST_WARPED` pixels a side."""
+    if rendering != "warped transfer":
+        return small
+    factor = -(-max(images.shape[2:]) // MOST_WARPED)
+    return resize(images, tuple(s // factor for s in images.shape[2:]))

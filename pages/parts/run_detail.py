@@ -185,7 +185,9 @@ def pair_card(view: RunView, pair: GalleryPair, target: str) -> None:
     right.image(pair.counterfactual, width="stretch", alt="Counterfactual")
     by = direction_name(pair.direction or "flipped")
     mark = layout.chip_of(by, "done") if pair.flipped else layout.chip_of("no flip", "note")
-    least = f", flips from degree {pair.least_degree:.1f}" if pair.least_degree is not None else ""
+    # As finely as Explore names degrees: hundredths where the way is short.
+    digits = 2 if abs(pair.degree or 0) <= 2 else 1
+    least = f", flips from degree {pair.least_degree:.{digits}f}" if pair.least_degree is not None else ""
     layout.html(
         f"{mark} {layout.escape(target)} {layout.percent(pair.p_source)} → "
         f"<b>{layout.percent(pair.p_counterfactual)}</b>"

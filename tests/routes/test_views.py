@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import struct
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
+from services.mixing import boundary_along
 from services.overlay import heat_map
 from services.paths import scene
 from services.workspace import Workspace
@@ -19,7 +21,7 @@ from tests.services.test_runs import explained
 
 __all__ = ["client"]
 
-NAMES = ("scene", "path", "map", "effects", "least", "gallery", "directions", "export")
+NAMES = ("scene", "path", "boundary", "map", "effects", "least", "gallery", "directions", "export")
 
 
 @pytest.fixture
@@ -53,6 +55,8 @@ def test_what_is_sent_is_what_the_server_has(client: TestClient, workspace: Work
     assert struct.unpack_from("<f", path.content)[0] == 3.0
     one = client.get("/views/path", params={**asked, "direction": "up", "at": "3.3", "only": "1"})
     assert len(one.content) == 12 + 4 * 64
+    where = client.get("/views/boundary", params={**asked, "direction": "up"}).json()
+    assert where == asdict(boundary_along(found, "up", ())) and where["degree"] > 0 and not where["back"]
     heat = client.get("/views/map", params={**asked, "map": "ig"}).content
     (length,) = struct.unpack_from("<I", heat)
     assert json.loads(heat[4 : 4 + length]) == {"h": 8, "w": 8, "signed": True} and length % 4 == 0
@@ -82,6 +86,7 @@ def test_what_is_sent_is_what_the_server_has(client: TestClient, workspace: Work
         ("map", {"map": "moon"}, "no map 'moon' of this run; there are gradcam, ig"),
         ("path", {"at": "nan"}, "at must be finite"),
         ("path", {"direction": "sideways", "at": "3"}, "no direction 'sideways'"),
+        ("boundary", {"direction": "sideways"}, "no direction 'sideways'"),
         ("effects", {"moves": "[1"}, "moves must be JSON"),
         ("least", {"directions": "up"}, "directions must be a JSON list"),
         ("directions", {"degree": "3"}, "directions must be a JSON list"),

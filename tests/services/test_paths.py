@@ -16,7 +16,7 @@ from services import animation
 from services.animation import ExportRefused, export, film
 from services.explore import NothingToExplore, explore
 from services.images import crop_back
-from services.mixing import effects, least_changes
+from services.mixing import boundary_along, effects, least_changes
 from services.move_gallery import moved_images
 from services.paths import (
     RECORD,
@@ -123,10 +123,10 @@ def test_the_least_change_flips_and_nothing_less_does(moved: tuple[Workspace, in
     up, down = least_changes(found, ["up", "down"], ())
     assert up.degree is not None and down.degree == pytest.approx(-up.degree)
     assert one_frame(found, moves_of(("up", up.degree))).flipped
-    assert not one_frame(found, moves_of(("up", up.degree - 0.07))).flipped
+    assert not one_frame(found, moves_of(("up", up.degree - 0.0202))).flipped, "a thousandth of the way to 20"
     assert up.mean_change == pytest.approx(0.05 * up.degree, abs=0.01) and (up.probability or 0) > 0.5
     (held,) = least_changes(found, ["up"], moves_of(("down", 2.0)))
-    assert held.degree == pytest.approx(up.degree + 2, abs=0.08)
+    assert held.degree == pytest.approx(up.degree + 2, abs=0.025)
 
 
 def test_no_flip_is_no_degree(moved: tuple[Workspace, int, int], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,6 +134,33 @@ def test_no_flip_is_no_degree(moved: tuple[Workspace, int, int], monkeypatch: py
     monkeypatch.setattr(shift_engine.Shift, "degree_range", (-1.0, 1.0))
     (found,) = least_changes(scene(workspace, run_id, image, "detail transfer"), ["up"], ())
     assert (found.degree, found.probability, found.mean_change) == (None, None, None)
+
+
+@pytest.mark.parametrize("rendering", ["detail transfer", "plain"])
+def test_the_boundary_of_a_curve_is_where_the_class_changes(moved: tuple[Workspace, int, int], rendering: str) -> None:
+    """The test method adds 0.05 a degree, and an image is bright from a mean of 0.5 on."""
+    workspace, run_id, image = moved
+    found = scene(workspace, run_id, image, rendering)  # type: ignore[arg-type]
+    expected = (0.5 - float(found.small.mean())) / 0.05
+    up, down = (boundary_along(found, name, ()) for name in ("up", "down"))
+    assert not up.back and up.degree is not None and -1e-3 < up.degree - expected < 0.0201
+    assert down.degree == -up.degree
+    assert one_frame(found, moves_of(("up", up.degree))).flipped
+    (least,) = least_changes(found, ["up"], ())
+    assert least.degree == pytest.approx(up.degree, abs=0.0201)
+    beyond = boundary_along(found, "up", moves_of(("down", -8.0)))
+    assert beyond.back and beyond.degree == pytest.approx(expected - 8, abs=0.0211)
+    assert beyond.degree is not None
+    assert not one_frame(found, moves_of(("up", beyond.degree), ("down", -8.0))).flipped
+
+
+def test_a_curve_without_a_flip_has_no_boundary(
+    moved: tuple[Workspace, int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace, run_id, image = moved
+    monkeypatch.setattr(shift_engine.Shift, "degree_range", (0.0, 1.0))
+    found = boundary_along(scene(workspace, run_id, image, "detail transfer"), "up", ())
+    assert found.degree is None and not found.back
 
 
 def test_the_gallery_says_what_each_image_does_alone(moved: tuple[Workspace, int, int]) -> None:

@@ -8,7 +8,7 @@ const svg = (tag, attributes, text) => {
   return node;
 };
 
-/** The degree nearest to 0 between two judged neighbours of which one flips: straight between their log-odds. */
+/** Until the server has found it: between the two judged neighbours nearest to 0 of which one flips, straight between their log-odds. */
 function flipsAt(frames) {
   let best = null;
   for (let i = 1; i < frames.length; i++) {
@@ -24,17 +24,17 @@ function flipsAt(frames) {
   return best;
 }
 
-function drawCurve(host, { frames, low, high, degree, target, complete }, pick) {
+function drawCurve(host, { frames, low, high, degree, target, complete, boundary }, pick) {
   const width = Math.max(280, host.clientWidth), height = 196;
   const [left, right, top, bottom] = [48, 22, 10, 26];
   const x = (value) => left + ((value - low) / (high - low)) * (width - left - right);
   const y = (share) => top + (1 - share) * (height - top - bottom);
-  const flip = flipsAt(frames);
+  const found = boundary?.degree ?? null, flip = found ?? flipsAt(frames);
   // Where the picture at degree 0 is the target already (other directions of a mix see to it), it flips back.
   const still = frames.reduce((best, f) => (!best || Math.abs(f.degree) < Math.abs(best.degree) ? f : best), null);
-  const verb = still?.flipped ? "flips back" : "flips";
+  const verb = (boundary ? boundary.back : still?.flipped) ? "flips back" : "flips";
   const fine = high - low > 4 ? 10 : 100;
-  const said = flip === null ? (complete ? "no flip in this range" : "still judging") : `${verb} at ${degreeWords(Math.round(flip * fine) / fine)}`;
+  const said = flip === null ? (complete ? "no flip in this range" : "still judging") : `${verb} at ${found === null ? "about " : ""}${degreeWords(Math.round(flip * fine) / fine)}`;
   const root = svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `Probability of ${target} by degree: ${said}` });
   for (const share of [0, 0.5, 1]) {
     root.append(svg("line", { x1: left, x2: width - right, y1: y(share), y2: y(share), class: "grid" }));

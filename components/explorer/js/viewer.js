@@ -5,7 +5,7 @@ const PLAY_MS = 1600, REST_MS = 350;
 function makeViewer() {
   const app = { data: null, direction: null, moves: {}, mixing: false, effects: null };
   let scene = null, sceneKey = "", pathKey = "", degree = 0, view = "one", drawn = null;
-  let frames = [], complete = false, loading = null, opening = null, playing = 0, resting = 0, judging = null;
+  let frames = [], complete = false, boundary = null, loading = null, opening = null, playing = 0, resting = 0, judging = null;
 
   const panel = (name) => {
     const canvas = el("canvas", { role: "img", "aria-label": name });
@@ -118,6 +118,7 @@ function makeViewer() {
     mine.choices = [...mine.degrees];
     frames = [];
     complete = false;
+    boundary = null;
     drawn = null;
     try {
       const asked = { ...query(), direction: app.direction ?? "", moves: JSON.stringify(others()), at: degree };
@@ -126,6 +127,10 @@ function makeViewer() {
         keep(frame);
       }
       complete = true;
+      schedule();
+      const found = await (await ask("boundary", { ...query(), direction: asked.direction, moves: asked.moves }, loading.signal)).json();
+      if (key !== pathKey) return;
+      boundary = found;
       schedule();
     } catch (problem) {
       app.fail(problem);
@@ -140,7 +145,7 @@ function makeViewer() {
   }
 
   function nearestExact(value) {
-    const known = scene.choices.find((d) => Math.abs(d - value) < 1e-3);
+    const known = scene.choices.find((d) => Math.abs(d - value) < 6e-5);
     if (known !== undefined) return known;
     scene.choices = [...scene.choices, value].sort((a, b) => a - b);
     return value;
@@ -174,9 +179,10 @@ function makeViewer() {
       slider.setAttribute("aria-valuetext", `${degreeWords(degree)}, ${target} ${percent(frame.probability)}${frame.flipped ? ", flipped" : ""}`);
     }
     const [low, high] = [scene.degrees[0], scene.degrees.at(-1)];
-    drawCurve(curve, { frames, low, high, degree, target, complete }, (value) => steer(nearest(value)));
+    drawCurve(curve, { frames, low, high, degree, target, complete, boundary }, (value) => steer(nearest(value)));
     root.dataset.frames = frames.length;
     root.dataset.complete = complete;
+    root.dataset.boundary = boundary?.degree ?? "";
     desk.update();
   }
 
