@@ -6,8 +6,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
+from torch.nn import functional
+
+from cfcore.generators.mirror.layers import Join
 
 COARSE = 8  # px a side of the coarsest map, at most
 LEAST_CHANNELS = 8
@@ -50,6 +52,16 @@ class Down(nn.Sequential):
             if dropout:
                 layers.append(nn.Dropout2d(dropout))
         super().__init__(*layers)
+        self.stride = 3 if dropout else 2  # layers a resolution
+
+    def maps(self, images: Tensor) -> list[Tensor]:
+        """What comes out at every resolution, fine to coarse; the last is what `forward` gives."""
+        found, out = [], images
+        for i, layer in enumerate(self, start=1):
+            out = layer(out)
+            if i % self.stride == 0:
+                found.append(out)
+        return found
 
 
 class Up(nn.Sequential):
@@ -64,6 +76,35 @@ class Up(nn.Sequential):
             layers += [nn.Conv2d(after, after, 3, padding=1), nn.LeakyReLU(0.2)]
         layers[-2:] = [nn.Conv2d(finest, outputs, 3, padding=1)]
         super().__init__(*layers)
+
+
+class SmoothUp(nn.Module):
+    """Back from the maps of a `Down` to pictures, without a last activation; a map joins those of its resolution.
+
+    What is coarse is enlarged linearly: a transposed convolution repeats its own grid over the picture (Odena et al.
+    2016), and a classifier that is to be convinced learns to read it.
+    """
+
+    def __init__(self, widths: Sequence[int], outputs: int) -> None:
+        super().__init__()
+        finest = max(LEAST_CHANNELS, widths[0] // 2)
+        self.joins = nn.ModuleList(Join(fine, coarse, fine) for fine, coarse in itertools.pairwise(widths))
+        self.mixes = nn.ModuleList(nn.Conv2d(fine, fine, 3, padding=1) for fine in widths[:-1])
+        self.grow = nn.Sequential(
+            nn.Conv2d(widths[0], finest, 3, padding=1),
+            nn.Upsample(scale_factor=2, mode="bilinear"),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(finest, outputs, 3, padding=1),
+        )
+
+    def forward(self, finer: Sequence[Tensor], coarse: Tensor) -> Tensor:
+        """(n, widths[i], size / 2^(i + 1), ...) maps but the last, fine to coarse, and (n, widths[-1], side, side) ->
+        (n, outputs, size, size)."""
+        out = coarse
+        for i in reversed(range(len(finer))):
+            joined = functional.leaky_relu(self.joins[i](finer[i], out), 0.2)
+            out = functional.leaky_relu(self.mixes[i](joined), 0.2)
+        return self.grow(out)
 
 
 class Critic(nn.Module):
@@ -89,4 +130,4 @@ def check_images(images: Tensor, channels: int, size: int, who: str) -> None:
 
 def one_hot(label: Tensor, classes: int, like: Tensor) -> Tensor:
     """(n, classes) of (n,) classes, in the type of `like`."""
-    return torch.nn.functional.one_hot(label, classes).to(like)
+    return functional.one_hot(label, classes).to(like)

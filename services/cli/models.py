@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +24,11 @@ Patience = Annotated[
 ]
 TensorBoard = Annotated[bool, typer.Option("--tensorboard", help="Write the losses for TensorBoard, too.")]
 
+Losses = Annotated[
+    list[str] | None,
+    typer.Option("--loss", help="A loss' setting that differs from the recipe's, like rate=0.001; repeatable."),
+]
+
 Components = Annotated[
     int, typer.Option(min=0, help="Principal components of the detail layer, fitted at the end; 0 for none.")
 ]
@@ -39,6 +46,29 @@ def run_to_end(
     if not as_json:
         typer.echo("", err=True)
     return view
+
+
+def loss_settings(texts: Sequence[str] | None, usual: Any) -> dict[str, Any]:
+    """{name: value} of "name=value" texts, each value of the type that `usual`, a dataclass of settings, has there.
+
+    Raises:
+        ValueError: another form, a name that is none of its fields, or a value of another type.
+    """
+    return dict(_loss_setting(text, usual) for text in texts or ())
+
+
+def _loss_setting(text: str, usual: Any) -> tuple[str, Any]:
+    name, found, value = text.partition("=")
+    known = {one.name: type(getattr(usual, one.name)) for one in fields(usual)}
+    if not found or name not in known:
+        raise ValueError(f"--loss takes NAME=VALUE, not {text!r}; names are {', '.join(known)}")
+    kind = known[name]
+    if kind is bool:
+        return name, value.lower() in ("true", "yes", "1")
+    try:
+        return name, kind(value)
+    except ValueError as error:
+        raise ValueError(f"{name} is a number, not {value!r}: write it like {name}=2") from error
 
 
 @plain_errors

@@ -7,7 +7,18 @@ from typing import Annotated, Any
 
 import typer
 
-from .models import Accumulate, Dataset, Patience, Precision, Seconds, TensorBoard, run_to_end, with_shipped
+from .models import (
+    Accumulate,
+    Dataset,
+    Losses,
+    Patience,
+    Precision,
+    Seconds,
+    TensorBoard,
+    loss_settings,
+    run_to_end,
+    with_shipped,
+)
 from .output import JsonOption, WorkspaceOption, plain_errors, say
 
 Classifier = Annotated[str, typer.Option(help="Name of the classifier that is explained.")]
@@ -23,6 +34,7 @@ def train_vae(
     batch: int = 64,
     seconds: Seconds = None,
     recipe: Annotated[str, typer.Option(help='Likelihood of the pixels: "l1" (Laplace) or "gaussian".')] = "l1",
+    loss: Losses = None,
     accumulate: Accumulate = 1,
     precision: Precision = "32-true",
     patience: Patience = None,
@@ -32,11 +44,14 @@ def train_vae(
     json: JsonOption = False,
 ) -> None:
     """Train a VAE, which REVISE searches and C3LT moves in; report held-out reconstruction."""
+    from cfcore.generators.vae.training import VAETraining
+
     settings = {
         "iterations": iterations,
         "batch": batch,
         "seconds": seconds,
         "recipe": recipe,
+        "losses": loss_settings(loss, VAETraining()),
         "accumulate": accumulate,
         "precision": precision,
         "patience": patience,
@@ -56,6 +71,7 @@ def train_expgan(
     recipe: Annotated[
         str, typer.Option(help='"short" (asks the classifier every second iteration; for a CPU) or "full".')
     ] = "short",
+    loss: Losses = None,
     accumulate: Accumulate = 1,
     precision: Precision = "32-true",
     patience: Patience = None,
@@ -65,11 +81,14 @@ def train_expgan(
     json: JsonOption = False,
 ) -> None:
     """Train ExplainGAN against a frozen classifier; report held-out validity and L1."""
+    from cfcore.generators.expgan.training import ExpGANTraining
+
     settings = {
         "iterations": iterations,
         "batch": batch,
         "seconds": seconds,
         "recipe": recipe,
+        "losses": loss_settings(loss, ExpGANTraining()),
         "accumulate": accumulate,
         "precision": precision,
         "patience": patience,
@@ -92,6 +111,7 @@ def train_c3lt(
     recipe: Annotated[
         str, typer.Option(help='"short" (asks the classifier every second iteration; for a CPU) or "paper".')
     ] = "short",
+    loss: Losses = None,
     accumulate: Accumulate = 1,
     precision: Precision = "32-true",
     patience: Patience = None,
@@ -101,6 +121,7 @@ def train_c3lt(
     json: JsonOption = False,
 ) -> None:
     """Train C3LT's transformation against a frozen classifier and a frozen VAE; report held-out validity and L1."""
+    from cfcore.generators.c3lt.training import C3LTTraining
     from services.models import model_named
 
     settings = {
@@ -109,6 +130,7 @@ def train_c3lt(
         "seconds": seconds,
         "recipe": recipe,
         "vae": model_named(with_shipped(workspace), vae, "vae").id if vae else None,
+        "losses": loss_settings(loss, C3LTTraining()),
         "accumulate": accumulate,
         "precision": precision,
         "patience": patience,

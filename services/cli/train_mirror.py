@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from .models import (
     Accumulate,
     Dataset,
+    Losses,
     Patience,
     Precision,
     Seconds,
     TensorBoard,
+    loss_settings,
     run_to_end,
     with_shipped,
 )
@@ -39,10 +40,7 @@ def train_mirror(
         list[str] | None,
         typer.Option(help="Two classes that are led to each other, like 3:8; may be given several times. All without."),
     ] = None,
-    loss: Annotated[
-        list[str] | None,
-        typer.Option(help="A loss' setting that differs from the recipe's, like lam=2; may be given several times."),
-    ] = None,
+    loss: Losses = None,
     start_from: Annotated[str | None, typer.Option(help="Name of a decoder to go on from.")] = None,
     accumulate: Accumulate = 1,
     precision: Precision = "32-true",
@@ -53,6 +51,7 @@ def train_mirror(
     json: JsonOption = False,
 ) -> None:
     """Train a Mirror-CFE decoder against a frozen classifier; report validity and the confidence obtained."""
+    from cfcore.generators.mirror.recipes import PAPER
     from services.datasets import dataset_named
     from services.models import model_named
 
@@ -65,7 +64,7 @@ def train_mirror(
         "variant": variant,
         "points": points,
         "pairs": [text.split(":") for text in pair or ()],
-        "losses": dict(_loss(text) for text in loss or ()),
+        "losses": loss_settings(loss, PAPER),
         "start_from": model_named(opened, start_from, "mirror").id if start_from else None,
         "accumulate": accumulate,
         "precision": precision,
@@ -89,20 +88,3 @@ def train_mirror(
         f"|intended - obtained| {found['confidence_error']:.3f}, held-out L1 {found['l1']:.4f}"
     )
     say({"run": view.id, "model": view.result["model_id"], "seconds": view.seconds} | found, json, text)
-
-
-def _loss(text: str) -> tuple[str, Any]:
-    """Name and value of "name=value", of the field's own type."""
-    from cfcore.generators.mirror.recipes import PAPER, MirrorTraining
-
-    name, found, value = text.partition("=")
-    known = {one.name: type(getattr(PAPER, one.name)) for one in fields(MirrorTraining)}
-    if not found or name not in known:
-        raise ValueError(f"--loss takes NAME=VALUE, not {text!r}; names are {', '.join(known)}")
-    kind = known[name]
-    if kind is bool:
-        return name, value.lower() in ("true", "yes", "1")
-    try:
-        return name, kind(value)
-    except ValueError as error:
-        raise ValueError(f"{name} is a number, not {value!r}: write it like {name}=2") from error

@@ -49,13 +49,18 @@ LOOP_OPTIONS = ("accumulate", "precision", "patience")
 
 
 def command_of(run: Run, dataset: str, settings: dict[str, Any], more: Sequence[str] = ()) -> str:
-    """The command line that repeats a training, with `more` options of its kind; changed losses or widths it cannot
-    say, the card's settings do."""
+    """The command line that repeats a training, with `more` options of its kind; changed widths it cannot say,
+    the card's settings do."""
     options = {"dataset": dataset, "name": run.name}
     options |= {key: settings[key] for key in OPTIONS if settings.get(key) is not None}
     options |= {key: settings[key] for key in LOOP_OPTIONS if settings[key] != LOOP_DEFAULTS[key]}
     words = [f"--{key.replace('_', '-')} {shlex.quote(str(value))}" for key, value in options.items()]
     return f"cfreader {run.kind} {' '.join([*words, *more])} --seed {run.seed}"
+
+
+def loss_options(settings: dict[str, Any]) -> list[str]:
+    """Changed losses on the command line, of trainings that take them there."""
+    return [f"--loss {name}={value}" for name, value in settings["losses"].items()]
 
 
 def card_of(

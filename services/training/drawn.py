@@ -13,7 +13,7 @@ from torch import Tensor
 from cfcore.classifiers.base import Classifier
 from db.models import Run
 from services.models import add_model, load_classifier, new_folder
-from services.training.common import card_of, finish
+from services.training.common import card_of, finish, loss_options
 from services.training.material import load_pictures
 from services.workspace import Workspace
 
@@ -74,7 +74,7 @@ def store(
     """
     assert run.classifier_id is not None
     path, folder = new_folder(workspace)
-    card = card_of(workspace, run, settings, more) | {
+    card = card_of(workspace, run, settings, [*more, *loss_options(settings)]) | {
         "name": run.name,
         "classes": list(load_classifier(workspace, run.classifier_id).class_names),
         "images_seen": int(losses[-1]["iteration"]) * int(settings["batch"]),

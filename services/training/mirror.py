@@ -20,7 +20,7 @@ from cfcore.training.batches import Batches
 from cfcore.training.weights import as_stored, read_card
 from db.models import Run
 from services.models import add_model, generator_folder, load_classifier, new_folder
-from services.training.common import LOOP_DEFAULTS, card_of, finish, run_loop, sum_of_trainings
+from services.training.common import LOOP_DEFAULTS, card_of, finish, loss_options, run_loop, sum_of_trainings
 from services.training.material import load_pictures
 from services.workspace import Workspace
 
@@ -143,4 +143,4 @@ def _options(settings: dict[str, Any]) -> list[str]:
     """What only this kind of training says on the command line."""
     words = [f"--{key} '{settings[key]}'" for key in ("variant", "points") if settings[key] != MIRROR_DEFAULTS[key]]
     words += [f"--pair '{one}:{other}'" for one, other in settings["pairs"]]
-    return words + [f"--loss {name}={value}" for name, value in settings["losses"].items()]
+    return words + loss_options(settings)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cfcore.generators.convolutional import Down, Up, check_images, coarse_side, one_hot, widths_of
+from cfcore.generators.convolutional import Down, SmoothUp, check_images, coarse_side, one_hot, widths_of
 from cfcore.training.weights import freeze, load_weights, read_card, save_weights
 
 
@@ -42,7 +42,9 @@ class ExpGAN(nn.Module):
     """Draws G and m for an image and a class; the counterfactual is x (1 - m) + G m.
 
     One network serves all pairs of classes: the class joins the coarsest map as one-hot channels. The paper has own
-    decoders for each class, and a third one for the reconstruction; here that is G under the image's own class.
+    decoders for each class, and a third one for the reconstruction; here that is G under the image's own class. The
+    encoder's maps up to half the image's size join the decoders' (ours): the paper's bottleneck needs far more
+    iterations than a CPU has until G draws anything.
     """
 
     kind: ClassVar[str] = "expgan"
@@ -53,7 +55,8 @@ class ExpGAN(nn.Module):
         widths = widths_of(config.size, config.width)
         self.down = Down(config.channels, widths)
         self.joined = nn.Conv2d(config.width + config.classes, config.width, 3, padding=1)
-        self.image, self.mask = Up(widths, config.channels), Up(widths, 1)
+        self.image, self.mask = SmoothUp(widths, config.channels), SmoothUp(widths, 1)
+        self.apply(_keep_spread)
 
     def forward(self, images: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
         """(n, channels, size, size) images in [0, 1], (n,) classes -> G in the same shape and m (n, 1, size, size),
@@ -63,14 +66,22 @@ class ExpGAN(nn.Module):
             ValueError: images of another size than the network's; says both.
         """
         check_images(images, self.config.channels, self.config.size, "ExplainGAN")
-        coarse = self.down(images * 2 - 1)
+        *finer, coarse = self.down.maps(images * 2 - 1)
         told = one_hot(label, self.config.classes, coarse)[:, :, None, None].expand(-1, -1, *coarse.shape[2:])
         coarse = functional.leaky_relu(self.joined(torch.cat([coarse, told], dim=1)), 0.2)
-        return self.image(coarse).sigmoid(), self.mask(coarse).sigmoid()
+        return self.image(finer, coarse).sigmoid(), self.mask(finer, coarse).sigmoid()
 
     def counterfactual(self, images: Tensor, label: Tensor) -> Tensor:
         """x (1 - m) + G m. Raises ValueError as `forward`."""
         return composite(images, *self(images, label))
+
+
+def _keep_spread(module: nn.Module) -> None:
+    """He's initialisation: with the usual one an image fades from layer to layer, and G stays an even grey."""
+    if isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, a=0.2)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
 
 
 def composite(images: Tensor, drawn: Tensor, mask: Tensor) -> Tensor:

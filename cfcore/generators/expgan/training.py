@@ -13,6 +13,7 @@ from cfcore.classifiers.base import Classifier
 from cfcore.generators.averaged import AveragedTask, check_classes, check_pair, grid_of
 from cfcore.generators.convolutional import Critic
 from cfcore.generators.drawn_quality import counterfactual_quality, redrawn_quality
+from cfcore.generators.jitter import jittered
 from cfcore.generators.stylex.losses import discriminator_loss, generator_loss
 from cfcore.training.weights import channels_last
 
@@ -26,6 +27,10 @@ class ExpGANTraining:
     Attributes:
         class_weight: of the cross-entropy of C on the composite, against the target; taken every `class_every`
             iterations, times that number.
+        jitter: pixels, by up to which every second composite is shifted before C looks at it (ours), see `jittered`.
+        warm_up: iterations in which all weights but those of the class and of G's drawing rise to their values, in
+            equal steps (ours). Where all count from the first iteration on, the mask closes while G cannot draw another
+            class yet; then G gets no gradient from C that would open it again.
         adversarial_weight: of the non-saturating GAN loss of the composite, one discriminator logit a class.
         reconstruction_weight: of |x - G(x, own class)|, mean over pixels.
         cycle_weight: of |x - x''|, x'' the composite of the composite back to the image's own class.
@@ -38,6 +43,8 @@ class ExpGANTraining:
 
     class_weight: float = 3.0
     class_every: int = 1
+    jitter: int = 0
+    warm_up: int = 0
     adversarial_weight: float = 0.5
     reconstruction_weight: float = 10.0
     cycle_weight: float = 10.0
@@ -52,7 +59,20 @@ class ExpGANTraining:
 
 
 FULL = ExpGANTraining()
-SHORT = replace(FULL, class_every=2)
+SHORT = replace(
+    FULL,
+    class_weight=1.0,
+    class_every=2,
+    jitter=2,
+    warm_up=400,
+    adversarial_weight=0.1,
+    cycle_weight=5.0,
+    count_weight=2.0,
+    share=0.2,
+    smooth_weight=0.3,
+    entropy_weight=0.3,
+    rate=5e-4,
+)
 """For a CPU: C, the dearest part, is asked every second iteration."""
 
 RECIPES = {"short": SHORT, "full": FULL}
@@ -87,7 +107,7 @@ class ExpGANTask(AveragedTask[ExpGAN]):
         target = self.others(source, self.model.config.classes)
         self.critic.requires_grad_(False).train()
         parts, fake = self._parts(images, source, target, iteration)
-        total = torch.stack([weight * parts[name] for name, weight in self._weights().items() if name in parts]).sum()
+        total = torch.stack([w * parts[name] for name, w in self._weights(iteration).items() if name in parts]).sum()
         if self.update("model", total, fabric):
             self.follow(len(images))
         self.critic.requires_grad_(True)
@@ -95,17 +115,19 @@ class ExpGANTask(AveragedTask[ExpGAN]):
         self.update("critic", parts["d"], fabric)
         return {name: value.item() for name, value in parts.items()}
 
-    def _weights(self) -> dict[str, float]:
+    def _weights(self, iteration: int) -> dict[str, float]:
         s = self.settings
+        risen = min(1.0, iteration / s.warm_up) if s.warm_up else 1.0
         return {
             "class": s.class_weight * s.class_every,
-            "adversarial": s.adversarial_weight,
-            "l1": s.reconstruction_weight,
-            "cycle": s.cycle_weight,
-            "consistency": s.consistency_weight,
-            "count": s.count_weight,
-            "smooth": s.smooth_weight,
-            "entropy": s.entropy_weight,
+            "adversarial": s.adversarial_weight * risen,
+            "drawn": s.reconstruction_weight,
+            "masked": s.reconstruction_weight * risen,
+            "cycle": s.cycle_weight * risen,
+            "consistency": s.consistency_weight * risen,
+            "count": s.count_weight * risen,
+            "smooth": s.smooth_weight * risen,
+            "entropy": s.entropy_weight * risen,
         }
 
     def _parts(
@@ -118,12 +140,19 @@ class ExpGANTask(AveragedTask[ExpGAN]):
         back, back_mask = self.model(fake, source)
         parts = mask_priors(torch.cat([mask, back_mask]), self.settings.share)
         parts["adversarial"] = generator_loss(self.critic(fake, target))
-        parts["l1"] = (own - images).abs().mean() + (own_mask * (own - images)).abs().mean()
+        parts["drawn"] = (own - images).abs().mean()
+        parts["masked"] = (own_mask * (own - images)).abs().mean()
         parts["cycle"] = (composite(fake, back, back_mask) - images).abs().mean()
         parts["consistency"] = ((1 - mask) * (drawn - images)).abs().mean()
         if iteration % self.settings.class_every == 0:
-            parts["class"] = functional.cross_entropy(self.classifier.logits(fake), target)
+            parts["class"] = functional.cross_entropy(self.classifier.logits(self._jittered(fake)), target)
         return parts, fake.detach()
+
+    def _jittered(self, drawn: Tensor) -> Tensor:
+        if not self.settings.jitter:
+            return drawn
+        shares = torch.rand(len(drawn) * self.part.pieces, 2, generator=self.generator)
+        return jittered(drawn, self.part.of(shares).T, self.settings.jitter)
 
     def held_out(self) -> float | None:
         """1 - validity, plus the L1 of the counterfactuals, on `held_out_images`."""

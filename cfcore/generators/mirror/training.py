@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from cfcore.classifiers.base import Classifier
+from cfcore.generators.jitter import jittered
 from cfcore.generators.stylex.losses import discriminator_loss, edge_distance, generator_loss
 from cfcore.mirror.triangulation import triangulation
 from cfcore.training.task import Task
@@ -150,18 +151,9 @@ class MirrorTask(Task):
         return parts
 
     def _jittered(self, drawn: Tensor) -> Tensor:
-        """The same drawings, every second one shifted; its border is repeated where it has moved in."""
-        most = self.settings.jitter
-        if not most:
+        if not self.settings.jitter:
             return drawn
-        down, right = ((self._uniform(drawn) * (2 * most + 1)).long().tolist() for _ in range(2))
-        height, width = drawn.shape[2:]
-        padded = functional.pad(drawn, (most,) * 4, mode="replicate")
-        shifted = [
-            padded[i, :, y : y + height, x : x + width] if i % 2 else drawn[i]
-            for i, (y, x) in enumerate(zip(down, right, strict=True))
-        ]
-        return torch.stack(shifted).contiguous(memory_format=torch.channels_last)
+        return jittered(drawn, torch.stack([self._uniform(drawn), self._uniform(drawn)]), self.settings.jitter)
 
     def _divergence(self, obtained: Tensor, intended: Tensor) -> Tensor:
         """KL between softmaxes of (m, classes) logits, mean over images."""

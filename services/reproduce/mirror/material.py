@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -39,6 +39,7 @@ from services.reproduce.material import (
 Part = Literal["val", "test"]
 RIVALS = ("vae", "expgan", "c3lt")
 SOURCES = ("mnist", "phantom", "ucsd")
+ABLATIONS = "ablations"  # under weights/: no models of the application
 PAIRS = (("3", "8"), ("4", "9"), ("5", "6"))  # of digits, as in the paper
 PHANTOMS: Mapping[Part, int] = {"val": 100, "test": 300}
 
@@ -67,6 +68,8 @@ class Entry:
         name: "mnist", "phantom", "ucsd": whose images it reads; where a source has several classifiers with decoders,
             with the positive class behind it. source: without that.
         decoders: those of Mirror-CFE, the one for the tables first. rivals: kind -> network.
+        ablations: decoders that differ in one thing and were trained alike in all others, for the tables that compare
+            decoders; those of `--models` before those under weights/ablations.
     """
 
     name: str
@@ -74,6 +77,7 @@ class Entry:
     classifier: Model
     decoders: tuple[Model, ...]
     rivals: Mapping[str, Model]
+    ablations: tuple[Model, ...] = ()
 
     @property
     def decoder(self) -> Model:
@@ -88,8 +92,9 @@ class Entry:
         ]
 
     def inputs(self, kinds: Sequence[str] = RIVALS, *, every: bool = False) -> dict[str, str]:
-        """Hashes of what figures depend on: classifier, decoder (`every`: all of them), rivals of `kinds`, data."""
-        decoders = self.decoders if every else self.decoders[:1]
+        """Hashes of what figures depend on: classifier, decoder (`every`: all of them and the ablations'), rivals of
+        `kinds`, data."""
+        decoders = (*self.decoders, *self.ablations) if every else self.decoders[:1]
         models = {"classifier": self.classifier} | {f"decoder {m.name}": m for m in decoders}
         models |= {kind: self.rivals[kind] for kind in kinds if kind in self.rivals}
         found = {f"{self.name} {key}": str(model.card["sha256"]) for key, model in models.items()}
@@ -228,12 +233,13 @@ def entries(models: Path | None = None, folder: Path | None = None) -> list[Entr
     places = [folder or SHIPPED_FOLDER, *([models] if models else [])]
     if models and not any(models.glob("*/card.json")):
         raise ValueError(f"there is no model in {models}: give a folder of model folders, like models/ of a workspace")
-    found = [Model(p.parent, read_card(p.parent)) for place in places for p in sorted(place.glob("*/card.json"))]
+    found = [model for place in places for model in _models_in(place)]
     classifiers = {model.name: model for model in reversed(found) if model.card["kind"] == "classifier"}
     of: dict[str, dict[str, list[Model]]] = {}
     for model in found:
         if model.card["kind"] in ("mirror", *RIVALS):
             of.setdefault(model.card.get("classifier", ""), {}).setdefault(model.card["kind"], []).append(model)
+    alike = [model for place in (*places[1:], places[0] / ABLATIONS) for model in _models_in(place)]
     made = []
     for name, kinds in of.items():
         if "mirror" not in kinds:
@@ -243,7 +249,8 @@ def entries(models: Path | None = None, folder: Path | None = None) -> list[Entr
         decoders = tuple(sorted(kinds["mirror"], key=_order))
         rivals = {kind: kinds[kind][0] for kind in RIVALS if kind in kinds}
         source = _source(decoders[0], classifiers[name])
-        made.append(Entry(source, source, classifiers[name], decoders, rivals))
+        ablations = tuple(m for m in alike if m.card["kind"] == "mirror" and m.card.get("classifier") == name)
+        made.append(Entry(source, source, classifiers[name], decoders, rivals, ablations))
     if not made:
         raise ValueError("no Mirror-CFE decoder is shipped under weights/: train one (cfreader train mirror)")
     order = {pathology: i for i, pathology in enumerate(PATHOLOGIES)}
@@ -251,11 +258,14 @@ def entries(models: Path | None = None, folder: Path | None = None) -> list[Entr
     return [_named(entry, made) for entry in made]
 
 
+def _models_in(place: Path) -> list[Model]:
+    return [Model(path.parent, read_card(path.parent)) for path in sorted(place.glob("*/card.json"))]
+
+
 def _named(entry: Entry, beside: Sequence[Entry]) -> Entry:
     if sum(other.source == entry.source for other in beside) == 1:
         return entry
-    name = f"{entry.source}_{_finding(entry)}"
-    return Entry(name, entry.source, entry.classifier, entry.decoders, entry.rivals)
+    return replace(entry, name=f"{entry.source}_{_finding(entry)}")
 
 
 def _finding(entry: Entry) -> str:

@@ -57,9 +57,10 @@ QUICK = Extent({"mnist": 12, "phantom": 4, "ucsd": 4}, real=16, brief=True)
 def table2(wish: Wish) -> dict[str, Any]:
     """The mirror image of two classes against that which keeps all other classes, on ten digits.
 
-    Both are drawn by the same decoder, which reads a point whatever way it was found; where one is shipped that was
-    trained with multi-class points, it has rows of its own. Figures: `pairwise_mnist_l1_k1`, `multiclass_mnist_...`,
-    `multiclass_own_mnist_...`, and without `_k1` of the first counterfactual.
+    Both are drawn by the same decoder, which reads a point whatever way it was found; one that was trained with
+    multi-class points has a row of its own, and before it one that was trained alike with pairwise ones. Figures:
+    `pairwise_mnist_l1_k1`, `multiclass_mnist_...`, `pairwise_own_mnist_...`, `multiclass_own_mnist_...`, and without
+    `_k1` of the first counterfactual.
 
     Raises:
         ValueError, FileNotFoundError: as `chosen_entries` and `carry_out`.
@@ -117,7 +118,7 @@ def table6(wish: Wish) -> dict[str, Any]:
 def _train(table: str, options: str) -> str:
     return (
         f"{table} needs two decoders of a classifier that differ: train them (cfreader train mirror with {options}), "
-        "ship them under weights/, or name their folder with --models"
+        "ship them under weights/ablations/, or name their folder with --models"
     )
 
 
@@ -171,9 +172,12 @@ def ways(entry: Entry) -> list[Kind]:
         for points in ("pairwise", "closed form")
     )
     found: list[Kind] = [("pairwise", "pairwise", column, pairwise), ("multiclass", "multi-class", column, closed)]
-    own = next((d for d in entry.decoders if d.card["config"].get("points", "pairwise") != "pairwise"), None)
-    if own is not None and own is not entry.decoder:
-        found.append(("multiclass_own", "multi-class, own", column_of(entry, own), closed))
+    own = next((d for d in _alike(entry) if d.card["config"].get("points", "pairwise") != "pairwise"), None)
+    sibling = next((d for d in entry.ablations if _usual(d) and _whole(d)), None)
+    if own is not None and sibling is not None:
+        found.append(("pairwise_own", "pairwise, trained alike", column_of(entry, sibling), pairwise))
+    if own is not None:
+        found.append(("multiclass_own", "multi-class, trained so", column_of(entry, own), closed))
     return found
 
 
@@ -188,11 +192,20 @@ def by_variant(entry: Entry) -> dict[str, tuple[str, Model]]:
     found: dict[str, tuple[str, Model]] = {}
     for variant in reversed(VARIANTS):
         model = next(
-            (d for d in entry.decoders if d.card["config"].get("variant", "full") == variant and _usual(d)), None
+            (d for d in _alike(entry) if d.card["config"].get("variant", "full") == variant and _usual(d)), None
         )
         if model is not None:
             found[variant] = (TITLES[variant], model)
     return found
+
+
+def _alike(entry: Entry) -> tuple[Model, ...]:
+    """Ablations come first: the usual decoder has seen more images than they."""
+    return (*entry.ablations, *entry.decoders)
+
+
+def _whole(decoder: Model) -> bool:
+    return bool(decoder.card["config"].get("variant", "full") == "full")
 
 
 def _usual(decoder: Model) -> bool:
@@ -204,9 +217,9 @@ def _usual(decoder: Model) -> bool:
 def by_lam(entry: Entry) -> dict[str, tuple[str, Model]]:
     """ "lam_<value>" or "lam_none" -> title and the first whole, pairwise decoder that was trained so, lam rising."""
     found: dict[float, Model] = {}
-    for decoder in entry.decoders:
+    for decoder in _alike(entry):
         config, recipe = decoder.card["config"], decoder.card.get("recipe", {})
-        if config.get("variant", "full") == "full" and config.get("points", "pairwise") == "pairwise":
+        if _whole(decoder) and config.get("points", "pairwise") == "pairwise":
             lam = float(recipe.get("lam", 1.5)) if recipe.get("triangulation_weight", 1.0) else float("inf")
             found.setdefault(lam, decoder)
     return {

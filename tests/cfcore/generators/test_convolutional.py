@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from cfcore.generators.convolutional import Critic, Down, Up, check_images, coarse_side, widths_of
+from cfcore.generators.convolutional import Critic, Down, SmoothUp, Up, check_images, coarse_side, widths_of
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,20 @@ def test_down_and_up_are_inverse_in_shape(size: int) -> None:
     coarse = Down(3, widths)(images)
     side, _ = coarse_side(size)
     assert coarse.shape == (2, 16, side, side) and Up(widths, 3)(coarse).shape == images.shape
+    *finer, last = (down := Down(3, widths)).maps(images)
+    assert torch.equal(last, down(images)) and [m.shape[1] for m in finer] == list(widths[:-1])
+    assert SmoothUp(widths, 3)(finer, last).shape == images.shape
+
+
+def test_an_even_map_is_enlarged_without_a_grid() -> None:
+    """A transposed convolution draws one even inside the picture, whatever its weights."""
+    torch.manual_seed(0)
+    widths = widths_of(64, 16)
+    even = [torch.ones(1, width, 128 >> i, 128 >> i) for i, width in enumerate(widths)]
+    with torch.no_grad():
+        smooth = SmoothUp(widths, 1)(even[:-1], even[-1])[0, 0, 112:144, 112:144]
+        grid = Up(widths, 1)(even[-1])[0, 0, 112:144, 112:144]
+    assert smooth.std() < 1e-6 < 1e-4 < grid.std()
 
 
 def test_the_critic_answers_for_the_class_asked() -> None:

@@ -54,8 +54,12 @@ def test_from_a_vae_to_c3lt_and_explaingan(trained: Workspace) -> None:
     card = model_named(trained, "C, C3LT", "c3lt").card
     assert card["vae"] == {"name": "C, VAE", "sha256": newest.sha256} and card["test"]["n"] > 0
     assert card["command"].endswith("--iterations 3 --batch 8 --recipe short --vae 'C, VAE' --seed 0")
-    call("train", "c3lt", *PAIR, *SHORT, "--vae", "V", "--recipe", "paper", "--name", "old")
-    assert model_named(trained, "old", "c3lt").card["vae"]["name"] == "V"
+    judged = ("--loss", "adversarial_weight=0.1", "--loss", "class_every=1")
+    call("train", "c3lt", *PAIR, *SHORT, "--vae", "V", "--recipe", "paper", "--name", "old", *judged)
+    card = model_named(trained, "old", "c3lt").card
+    assert card["vae"]["name"] == "V" and card["settings"]["losses"] == {"adversarial_weight": 0.1, "class_every": 1}
+    assert card["command"].endswith("--vae V --loss adversarial_weight=0.1 --loss class_every=1 --seed 0")
+    assert "names are class_weight" in refused("train", "expgan", *PAIR, "--loss", "lam=2")
     drawn = call("train", "expgan", *PAIR, *SHORT)
     assert set(drawn) >= {"validity", "l1_moved", "l1", "agreement"}
     card = model_named(trained, "C, ExplainGAN", "expgan").card

@@ -20,6 +20,7 @@ SMALL = ExpGANConfig(size=16, classes=3, width=16)
 
 def fitted(folder: Path, *iterations: int, recipe: str = "full", classifier: Classifier | None = None) -> ExpGANTask:
     settings = replace(RECIPES[recipe], rate=5e-3, half_life=100.0)
+    settings = replace(settings, warm_up=min(settings.warm_up, 80))
     return trained(
         lambda generator, end: ExpGANTask(ExpGAN(SMALL), classifier or Thirds(), settings, generator, end),
         folder,
@@ -62,6 +63,24 @@ def test_priors_of_masks_by_hand() -> None:
 def test_two_calls_are_as_one(tmp_path: Path) -> None:
     one, two = fitted(tmp_path / "one", 6), fitted(tmp_path / "two", 3, 6)
     assert same(one.model, two.model) and same(one.average, two.average) and same(one.critic, two.critic)
+
+
+def test_while_the_rest_rises_class_and_drawing_count_in_full() -> None:
+    task = ExpGANTask(ExpGAN(SMALL), Thirds(), replace(RECIPES["full"], warm_up=10), torch.Generator())
+    start, half, end = (task._weights(iteration) for iteration in (0, 5, 10))
+    assert start["class"] == end["class"] == 3.0 and start["drawn"] == end["drawn"] == 10.0
+    rest = set(end) - {"class", "drawn"}
+    assert rest == {"adversarial", "masked", "cycle", "consistency", "count", "smooth", "entropy"}
+    assert all(start[name] == 0 and half[name] == end[name] / 2 > 0 for name in rest)
+    assert end == ExpGANTask(ExpGAN(SMALL), Thirds(), RECIPES["full"], torch.Generator())._weights(0)
+
+
+def test_an_image_does_not_fade_on_its_way() -> None:
+    """Untrained: drawings differ by more than a quarter of what images do, which keeps G off an even grey."""
+    torch.manual_seed(0)
+    images = torch.rand(4, 1, 8, 8).repeat_interleave(8, 2).repeat_interleave(8, 3)
+    drawn, _ = ExpGAN(ExpGANConfig())(images, torch.zeros(4).long())
+    assert drawn.std(dim=0).mean() > images.std(dim=0).mean() / 4
 
 
 def test_the_classifier_is_not_touched(tmp_path: Path) -> None:

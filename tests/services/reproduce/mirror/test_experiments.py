@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from cfcore.engines.base import silent
 from services.reproduce.mirror import confidence, figure6, table4, variants
-from services.reproduce.mirror.material import Column
+from services.reproduce.mirror.material import Column, Entry, Model
 
 from .conftest import Stubborn, a_column, an_entry
 
@@ -78,6 +80,28 @@ def test_decoders_are_found_by_what_they_were_trained_with() -> None:
         "lam_none": "Toy 2",
     }
     assert by_lam["lam_none"][0] == "no triangulation"
+
+
+def test_decoders_that_were_trained_alike_stand_before_the_usual_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = an_entry("mnist", {"config": {"points": "closed form"}, "name": "old"}, {})
+    alike = an_entry("mnist", {}, {"recipe": {"lam": 2.0}}, {"config": {"points": "closed form"}}).decoders
+    for model in alike:
+        model.card["name"] += ", alike"
+    entry = replace(whole, ablations=alike)
+    assert {key: model.name for key, (_, model) in variants.by_lam(entry).items()} == {
+        "lam_1.5": "Toy 0, alike",
+        "lam_2": "Toy 1, alike",
+    }
+    assert variants.by_variant(entry)["full"][1].name == "Toy 0, alike"
+    asked: list[str] = []
+
+    def told(entry: Entry, decoder: Model | None = None) -> Column:
+        asked.append((decoder or entry.decoder).name)
+        return a_column()
+
+    monkeypatch.setattr(variants, "column_of", told)
+    assert [key for key, *_ in variants.ways(entry)] == ["pairwise", "multiclass", "pairwise_own", "multiclass_own"]
+    assert asked == ["old", "Toy 0, alike", "Toy 2, alike"]
 
 
 def test_mirror_images_lie_among_the_target_class(column: Column) -> None:

@@ -101,6 +101,12 @@ def test_the_decoder_for_the_tables_stands_first(weights: Path) -> None:
     assert [m.name for m in entry.decoders] == ["MNIST, Mirror-CFE", "MNIST, lam 2", "MNIST, none", "MNIST, skip"]
     assert [m.name for m in entries()[0].decoders] == ["MNIST, Mirror-CFE", "MNIST, skip"]
     assert len(entry.inputs()) < len(entry.inputs(every=True))
+    a_decoder(weights / "ablations" / "d", config, "MNIST, alike", "MNIST, ResNet-18")
+    assert [m.name for m in entries()[0].ablations] == ["MNIST, alike"]
+    (entry,) = entries(more)
+    assert [m.name for m in entry.ablations] == ["MNIST, lam 2", "MNIST, none", "MNIST, alike"]
+    assert "MNIST, alike" not in [m.name for m in entry.decoders]
+    assert "mnist decoder MNIST, alike" in entry.inputs(every=True) and "MNIST, alike" not in str(entry.inputs())
     with pytest.raises(ValueError, match="there is no model in"):
         entries(weights / "m")
 
