@@ -108,9 +108,19 @@ def test_mirror_images_lie_among_the_target_class(column: Column) -> None:
     extent = figure6.Extent({"mnist": 8}, real=10, brief=True)
     block = figure6.reflections(column, 8, extent, silent)
     assert block.figures["mnist_neighbours_target"] == block.figures["mnist_neighbours_target_drawn"] == 1.0
-    assert 0.9 < block.figures["mnist_plane"] <= 1.0 and len(block.rows) == 8
+    assert 0.9 < block.figures["mnist_trustworthiness"] <= 1.0 and len(block.rows) == 8
+    assert block == figure6.reflections(column, 8, extent, silent), "the map is the same every time"
     still = figure6.reflections(a_column(decoder=Stubborn), 8, extent, silent).figures
     assert still["mnist_neighbours_target"] == 1.0 and still["mnist_neighbours_target_drawn"] == 0.0
+
+
+def test_the_map_keeps_clusters_apart() -> None:
+    torch.manual_seed(0)
+    real = torch.cat([torch.randn(40, 8), torch.randn(40, 8) + 20])
+    (places, mirrored), trust = figure6.neighbour_map(real, torch.randn(10, 8) + 20)
+    assert places.shape == (80, 2) and mirrored.shape == (10, 2) and trust > 0.9
+    centres = torch.tensor(places).view(2, 40, 2).mean(dim=1)
+    assert torch.cdist(torch.tensor(mirrored), centres).argmin(dim=1).tolist() == [1] * 10
 
 
 def test_most_neighbours_decide() -> None:
