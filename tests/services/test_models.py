@@ -23,9 +23,10 @@ from services.models import (
 from services.workspace import Workspace
 
 FOLDERS = sorted(path.parent for path in SHIPPED_FOLDER.glob("*/card.json"))
+ABLATIONS = sorted(path.parent for path in SHIPPED_FOLDER.glob("ablations/*/card.json"))
 
 
-@pytest.mark.parametrize("folder", FOLDERS, ids=[folder.name for folder in FOLDERS])
+@pytest.mark.parametrize("folder", FOLDERS + ABLATIONS, ids=lambda folder: folder.name)
 def test_shipped_weights_are_what_their_card_says(folder: Path) -> None:
     card = json.loads((folder / "card.json").read_text())
     file = folder / "weights.safetensors"
