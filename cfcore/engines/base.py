@@ -310,7 +310,7 @@ class Engine(nn.Module, ABC):
             shown = self._render(code, image, direction, degrees.to(small), target)
             if keeps_source(rendering):
                 base = self._render(code[:1], image[:1], direction, torch.zeros(1, device=small.device), target)
-                source = source_of_curves(images[i : i + 1], image[:1], rendering)
+                source = shrunk(images[i : i + 1]) if rendering == "warped transfer" else image[:1]
                 shown = self.transfer(source, base, shown, rendering)
             rows.append(self.probability(shown, target))
         return torch.stack(rows)
@@ -388,10 +388,7 @@ class Engine(nn.Module, ABC):
         )
 
 
-def source_of_curves(images: Tensor, small: Tensor, rendering: Rendering) -> Tensor:
-    """What a probability curve takes an image's details from: `small`, the (n, channels, *size) images at the network's
-    size; for warped transfer the (n, channels, *spatial) images, made smaller to `MOST_WARPED` pixels a side."""
-    if rendering != "warped transfer":
-        return small
-    factor = -(-max(images.shape[2:]) // MOST_WARPED)
+def shrunk(images: Tensor, most: int = MOST_WARPED) -> Tensor:
+    """(n, channels, *spatial) images, made smaller by a whole factor to at most `most` pixels a side."""
+    factor = -(-max(images.shape[2:]) // most)
     return resize(images, tuple(s // factor for s in images.shape[2:]))

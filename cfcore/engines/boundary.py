@@ -12,7 +12,7 @@ from torch import Tensor
 from cfcore.classifiers.base import is_class, resize
 from cfcore.rendering import DEFAULT_RENDERING, Rendering
 
-from .base import Engine, source_of_curves
+from .base import Engine, shrunk
 from .transfer import keep_mask
 
 TOLERANCE = 0.001  # of the way that a curve spans
@@ -104,8 +104,8 @@ def boundary(
 ) -> Boundary:
     """Where each image's class, as shown, first changes on its way from degree 0 to its end along its own direction.
 
-    The curve has `steps` equal steps; pictures are judged as `Engine.probabilities_along` draws them, those of several
-    images in one batch.
+    The curve has `steps` equal steps. Pictures of several images are judged in one batch, at the source's own
+    resolution as every flip is, but at `MOST_WARPED` pixels a side at most.
 
     Args:
         images: (n, channels, *spatial) in [0, 1], n > 0. ends: (n,) degrees, of either sign, none 0.
@@ -137,7 +137,7 @@ class _Ways:
         self.codes = torch.cat([engine.encode(chunk, target) for chunk in chunks])
         pairs = zip(self.codes.split(BATCH), chunks, strict=True)
         self.base = torch.cat([engine.draw(codes, small, {}, target) for codes, small in pairs])
-        self.source = source_of_curves(images, self.small, rendering)
+        self.source = shrunk(images)
         self.keep = keep_mask(self.source) if rendering == "warped transfer" else None
 
     def says(self, rows: Tensor, degrees: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ def least_degrees(
     The boundary of `cfcore.engines.boundary` between degree 0 and the degree of the explanation: a degree that was
     judged the target, too high by less than 0.001 of that of the explanation. 0 where the image is the target without
     a move (a reconstruction, in plain rendering); the degree of the explanation itself where no picture of the curve
-    is the target, since that of a run is judged at the source's own resolution.
+    is the target (a source of more than 512 px a side is made smaller here).
     """
     degrees: list[float | None] = [None] * len(images)
     rows = [i for i, degree in enumerate(explanation.strength.tolist()) if explanation.flipped[i] and degree == degree]

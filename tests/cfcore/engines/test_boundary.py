@@ -134,6 +134,18 @@ def test_images_side_by_side_say_what_each_says_alone(rendering: Rendering, monk
         assert alone.degree.item() == pytest.approx(found[row].item(), abs=1e-9)
 
 
+def test_the_class_is_that_of_the_picture_at_the_sources_resolution(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every fourth pixel is white and cannot get brighter: 1 / 4 + 3 / 4 (0.2 + x) = 0.5; of means 0.4 + x = 0.5."""
+    monkeypatch.setattr(Brightness, "size", (16, 16))
+    engine = Shift(Brightness(), ShiftConfig())
+    engine.size = (16, 16)
+    image = torch.full((1, 1, 32, 32), 0.2)
+    image[:, :, ::2, ::2] = 1.0
+    found = boundary(engine, image, 1, torch.tensor([10.0]), ["up"], rendering="detail transfer").degree.item()
+    assert 0 <= found - (0.5 - 0.4) / 0.75 / 0.05 + 1e-4 < 10 * TOLERANCE
+    assert engine.move(image, 1, direction="up", degree=found, rendering="detail transfer").flipped.all()
+
+
 def test_every_image_needs_an_end_and_a_direction() -> None:
     with pytest.raises(ValueError, match="2 images, 1 ends, 2 directions, 8 steps"):
         boundary(Shift(Brightness(), ShiftConfig()), torch.zeros(2, 1, 8, 8), 1, torch.ones(1), ["up", "up"])
