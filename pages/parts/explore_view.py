@@ -96,7 +96,7 @@ def viewer_data(choice: Choice, opened: OpenEngine) -> dict[str, Any]:
             for d in opened.directions
         ],
         "images": list(listed),
-        "maps": [dataclasses.asdict(choice) for choice in maps_of(opened)],
+        "maps": [dataclasses.asdict(choice) for choice in maps_of(workspace(), opened)],
         "start": start_of(opened),
         "mp4": mp4_available(),
     }

@@ -88,6 +88,11 @@ def check_heat_map(page: Page, target: str) -> None:
     page.get_by_label("Map", exact=True).select_option("Integrated gradients")
     expect(page.get_by_role("img", name=re.compile(f"for {target} .* against {target}"))).to_be_visible(timeout=SLOW)
     expect(page.get_by_text("20 % of the pixels")).to_be_visible()
+    black = layer.evaluate("canvas => canvas.toDataURL()")
+    page.get_by_label("Baseline", exact=True).select_option("The image's mean")
+    expect(page.get_by_text("Computing the map")).to_be_hidden(timeout=SLOW)
+    expect(layer).to_be_visible()
+    assert layer.evaluate("canvas => canvas.toDataURL()") != black
     shown = layer.evaluate(SHOWN)
     assert abs(shown["share"] - 0.2) < 0.01 and (shown["w"], shown["h"]) == (before["w"], before["h"])
     part, opacity = page.get_by_role("slider", name="Pixels shown, %"), page.get_by_role("slider", name="Opacity, %")
@@ -95,6 +100,10 @@ def check_heat_map(page: Page, target: str) -> None:
     expect(page.get_by_text("21 % of the pixels")).to_be_visible()
     opacity.press("Home")
     expect(layer).to_have_css("opacity", "0")
+    for title in ("LIG, as published", "medXGAN difference"):
+        page.get_by_label("Map", exact=True).select_option(title)
+        expect(page.get_by_text("No medXGAN generator was trained with Brightness: train one")).to_be_visible()
+        expect(layer).to_be_hidden()
     page.get_by_label("Map", exact=True).select_option("Grad-CAM")
     expect(page.get_by_text("take Integrated Gradients (ig) instead")).to_be_visible(timeout=SLOW)
     expect(layer).to_be_hidden()

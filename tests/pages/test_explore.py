@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
+from services.models import list_models
 from services.notebook import list_entries, picture
+from services.overlay import SEARCH
 from services.workspace import Workspace
-from tests.pages.shift_app import app, run_of, text_of
+from tests.pages.shift_app import add_generator, app, run_of, text_of
 from tests.services import shift_engine
 
 
@@ -45,7 +47,12 @@ def test_the_address_chooses_and_the_view_is_kept(
     assert (told["rendering"], told["target"], told["low"], told["high"]) == ("plain", "Bright", -20.0, 20.0)
     assert [(d["name"], d["kept"]) for d in told["directions"]] == [("up", True), ("down", False)]
     assert told["directions"][0]["about"].startswith("Alone it flips 100 %")
-    assert [one["title"] for one in told["maps"]] == ["Grad-CAM", "Integrated gradients"]
+    titles = ["Grad-CAM", "Integrated gradients", "LIG, as published", "LIG-path", "medXGAN difference"]
+    assert [one["title"] for one in told["maps"]] == titles
+    assert [bool(one["missing"]) for one in told["maps"]] == [False, False, True, True, True]
+    words = "No medXGAN generator was trained with Brightness: train one on the Runs page"
+    assert told["maps"][-1]["missing"].startswith(words)
+    assert [bool(one["missing"]) for one in told["maps"][1]["baselines"]] == [False, False, False, True]
     next(box for box in page.selectbox if box.label == "Rendering").set_value("detail transfer").run()
     assert told["rendering"] == "detail transfer" and page.query_params["rendering"] == "detail transfer"
     next(area for area in page.text_area if area.label == "Note (Markdown)").set_value("nothing yet")
@@ -57,6 +64,23 @@ def test_the_address_chooses_and_the_view_is_kept(
     kept = np.asarray(Pillow.open(io.BytesIO(picture(workspace, entry.id) or b"")).convert("L"))
     assert kept[:, : kept.shape[1] // 4].mean() < 80 < 160 < kept[:, kept.shape[1] // 3 : kept.shape[1] // 2].mean()
     assert "down, degree −14" in text_of(page)
+
+
+def test_a_generator_of_the_classifier_brings_its_maps(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, told: dict[str, Any]
+) -> None:
+    run_of(workspace)
+    add_generator(workspace, list_models(workspace, "classifier")[0].id, "medxgan")
+    page = app(monkeypatch, "explore")
+    assert not page.exception and not any(one["missing"] for one in told["maps"])
+    assert "through Shapes, medxgan" in told["maps"][-1]["about"]
+    assert told["maps"][1]["baselines"][-1] == {
+        "key": "ig realisation",
+        "title": "Drawn as Bright",
+        "missing": "",
+        "wait": SEARCH,
+    }
+    assert [one["wait"] for one in told["maps"]] == ["", "", SEARCH, SEARCH, SEARCH]
 
 
 @pytest.mark.parametrize(

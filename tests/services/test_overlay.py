@@ -21,8 +21,8 @@ from tests.services.test_runs import explained
 def run(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
     """A run of the test method and one of its images."""
     shift_engine.known(monkeypatch)
-    overlay._heat_map.cache_clear()
-    overlay._of_classifier.cache_clear()
+    for cache in (overlay._own, overlay._of_classifier, overlay._of_generator):
+        cache.cache_clear()
     run_id = explained(workspace, shift_engine.scene(workspace, images=2))
     return run_id, an_image(workspace, run_id).id
 
@@ -35,9 +35,9 @@ def middle(self: shift_engine.Shift, codes: Tensor, images: Tensor, target: int)
 
 
 def test_a_method_without_a_map_of_its_own_offers_the_classifiers(workspace: Workspace, run: tuple[int, int]) -> None:
-    opened = open_engine(workspace, run[0])
-    assert [choice.key for choice in maps_of(opened)] == ["gradcam", "ig"]
-    assert all(not choice.about.endswith(".") for choice in maps_of(opened))
+    choices = maps_of(workspace, open_engine(workspace, run[0]))
+    assert [choice.key for choice in choices] == ["gradcam", "ig", "lig", "lig path", "medxgan difference"]
+    assert all(not choice.about.endswith(".") for choice in choices)
 
 
 def test_a_map_of_the_methods_own_stands_first(
@@ -45,7 +45,7 @@ def test_a_map_of_the_methods_own_stands_first(
 ) -> None:
     monkeypatch.setattr(shift_engine.Shift, "attribution", middle)
     monkeypatch.setattr(shift_engine.Shift, "signed_attribution", True)
-    own = maps_of(open_engine(workspace, run[0]))[0]
+    own = maps_of(workspace, open_engine(workspace, run[0]))[0]
     assert (own.key, own.title, own.signed) == ("own", "Shift", True)
     found = heat_map(workspace, *run, "own")
     assert found.signed and found.values.shape == (8, 8) and found.values.dtype == np.float32
@@ -56,10 +56,12 @@ def test_a_map_of_the_methods_own_stands_first(
 def test_a_method_is_not_offered_twice(
     workspace: Workspace, run: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A run of integrated gradients has that map as its own."""
+    """A run of Grad-CAM has that map as its own; one of Integrated gradients has one baseline, and the map others."""
     monkeypatch.setattr(shift_engine.Shift, "attribution", middle)
+    monkeypatch.setattr(shift_engine.Shift, "name", "gradcam")
+    assert [choice.key for choice in maps_of(workspace, open_engine(workspace, run[0]))][:3] == ["own", "ig", "lig"]
     monkeypatch.setattr(shift_engine.Shift, "name", "ig")
-    assert [choice.key for choice in maps_of(open_engine(workspace, run[0]))] == ["own", "gradcam"]
+    assert [choice.key for choice in maps_of(workspace, open_engine(workspace, run[0]))][:3] == ["own", "gradcam", "ig"]
 
 
 def test_the_classifiers_map_speaks_against_the_target(workspace: Workspace, run: tuple[int, int]) -> None:
@@ -72,12 +74,15 @@ def test_the_classifiers_map_speaks_against_the_target(workspace: Workspace, run
     small = resize(source_of(workspace, run[1])[0], known.classifier.size)[0, 0].numpy()
     np.testing.assert_allclose(found.values, -20 / 64 * small, atol=1e-5)
     assert found.signed
+    mean = heat_map(workspace, *run, "ig mean")
+    np.testing.assert_allclose(mean.values, -20 / 64 * (small - small.mean()), atol=1e-5)
+    assert abs(heat_map(workspace, *run, "ig blur").values).max() > 0.01
 
 
 def test_what_cannot_be_is_said(workspace: Workspace, run: tuple[int, int]) -> None:
     with pytest.raises(ValueError, match=r"take Integrated Gradients \(ig\) instead"):
         heat_map(workspace, *run, "gradcam")
-    with pytest.raises(ValueError, match="no map 'own' of this run; there are gradcam, ig"):
+    with pytest.raises(ValueError, match="no map 'own' of this run; there are gradcam, ig, ig mean, ig blur, ig real"):
         heat_map(workspace, *run, "own")
     with pytest.raises(NothingToExplore, match="not in the data set"):
         heat_map(workspace, run[0], 99, "ig")
@@ -99,5 +104,5 @@ def test_runs_of_one_classifier_share_its_maps(workspace: Workspace, run: tuple[
     assert first.dataset_id is not None and first.classifier_id is not None
     again = explained(workspace, {"dataset": first.dataset_id, "classifier": first.classifier_id})
     assert again != run[0] and heat_map(workspace, again, run[1], "ig") is found
-    overlay._gradients(Watched(), torch.rand(1, 1, 8, 8), 1)
+    overlay._gradients("black")(Watched(), torch.rand(1, 1, 8, 8), 1)
     assert sum(seen) == overlay.IG_STEPS and len(seen) == 2

@@ -54,7 +54,9 @@ function makeOverlay(app) {
   const canvas = el("canvas", { role: "img", "aria-label": "Heat map", className: "layer", hidden: true });
   const on = el("input", { type: "checkbox", onchange: () => refresh() });
   const tick = el("label", { className: "tick", title: "Colours over the original where it changes, or where the classifier looks" }, on, "Heat map");
-  const which = el("select", { "aria-label": "Map", onchange: () => refresh() });
+  const which = el("select", { "aria-label": "Map", onchange: () => choose() });
+  const from = el("select", { "aria-label": "Baseline", onchange: () => refresh() });
+  const baseline = el("label", { hidden: true, title: "The image that the gradients are gathered from, on the way to this one" }, "Baseline ", from);
   const slider = (name, value, least) => el("input", { type: "range", min: least, max: 100, value, "aria-label": name });
   const part = slider("Pixels shown, %", 20, 1), opacity = slider("Opacity, %", 60, 0);
   const parts = el("output"), opacities = el("output");
@@ -63,7 +65,7 @@ function makeOverlay(app) {
   const waiting = el("progress", { hidden: true, "aria-label": "Computing the map" });
   const said = el("span", { className: "said", "aria-live": "polite" });
   const node = el("div", { className: "overlay", hidden: true, role: "group", "aria-label": "Heat map" },
-    el("label", {}, "Map ", which), el("label", {}, "Pixels shown ", part, parts), el("label", {}, "Opacity ", opacity, opacities), legend, waiting, said);
+    el("label", {}, "Map ", which), baseline, el("label", {}, "Pixels shown ", part, parts), el("label", {}, "Opacity ", opacity, opacities), legend, waiting, said);
   const found = new Map();
   let change = null, asking = null, wanted = "", scheduled = 0;
 
@@ -78,13 +80,41 @@ function makeOverlay(app) {
     }
   }
 
-  /** What can be laid over: the change that is shown, and the maps of this run. */
+  let choices = [];
+  const chosen = () => choices.find(({ key }) => key === which.value) || choices[0];
+
+  /** What can be laid over: the change that is shown, and the maps of this run, by what they are made from. */
   function offer(maps) {
-    const before = which.value;
-    which.replaceChildren(...[{ key: "", title: "Difference shown", about: "What the counterfactual changes, at this degree" }, ...maps]
-      .map(({ key, title, about }) => el("option", { value: key, title: about }, title)));
-    if ([...which.options].some((option) => option.value === before)) which.value = before;
+    const before = [which.value, from.value];
+    choices = [{ key: "", title: "Difference shown", about: "What the counterfactual changes, at this degree", group: "This run", missing: "", wait: "", baselines: [] }, ...maps];
+    const groups = [...new Set(choices.map(({ group }) => group))];
+    which.replaceChildren(...groups.map((label) => {
+      const own = choices.filter(({ group }) => group === label);
+      const none = own.every(({ missing }) => missing);
+      return el("optgroup", { label: none ? `${label}: none here` : label }, ...own.map(({ key, title, about }) => el("option", { value: key, title: about }, title)));
+    }));
+    which.value = choices.some(({ key }) => key === before[0]) ? before[0] : "";
     change = null;
+    offerBaselines(before[1]);
+  }
+
+  function offerBaselines(before) {
+    const { about, baselines } = chosen();
+    which.title = about;
+    baseline.hidden = !baselines.length;
+    from.replaceChildren(...baselines.map(({ key, title }) => el("option", { value: key }, title)));
+    if (baselines.some(({ key }) => key === before)) from.value = before;
+  }
+
+  function choose() {
+    offerBaselines(from.value);
+    refresh();
+  }
+
+  /** The map that is asked for, of which baseline, why it cannot be had, and what to know while it is computed. */
+  function asked() {
+    const choice = chosen(), start = choice.baselines.find(({ key }) => key === from.value);
+    return { key: start ? start.key : choice.key, missing: choice.missing || (start ? start.missing : ""), wait: choice.wait || (start ? start.wait : "") };
   }
 
   /** Another change is shown now: {h, w, values, run, image}, of that image of that run. */
@@ -92,7 +122,7 @@ function makeOverlay(app) {
     const moved = change?.run !== now.run || change.image !== now.image;
     change = now;
     if (moved) refresh();
-    else if (on.checked && !which.value) paintLayer();
+    else if (on.checked && !asked().key) paintLayer();
   }
 
   async function refresh() {
@@ -101,10 +131,15 @@ function makeOverlay(app) {
     asking?.abort();
     waiting.hidden = true;
     if (!on.checked || !change) return;
-    const key = which.value, { run, image } = change, name = `${run}/${image}/${key}`;
+    const { key, missing, wait } = asked(), { run, image } = change, name = `${run}/${image}/${key}`;
     wanted = name;
+    if (missing) {
+      legend.hidden = true;
+      said.textContent = missing;
+      return;
+    }
     if (key && !found.has(name)) {
-      said.textContent = "Computing the map …";
+      said.textContent = `Computing the map … ${wait}`;
       waiting.hidden = false;
       legend.hidden = true;
       asking = new AbortController();
@@ -125,7 +160,7 @@ function makeOverlay(app) {
   }
 
   function current() {
-    const key = which.value, { h, w, values } = change;
+    const { key } = asked(), { h, w, values } = change;
     if (!key) return { values, signed: true, ends: ["darker", "brighter"] };
     const map = found.get(`${change.run}/${change.image}/${key}`);
     if (!map) return null;
