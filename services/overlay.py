@@ -74,7 +74,7 @@ class HeatMap:
 
 
 RUN, CLASSIFIER, GENERATOR = "This run", "The classifier alone", "With a medXGAN generator"
-SEARCH = "The generator's latent code of the image is searched first, once for all maps; that takes some seconds."
+SEARCH = "First the search for the image's latent code, once for all maps: some seconds."
 
 
 def _gradcam(classifier: Classifier, images: Tensor, target: int) -> Tensor:
