@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -73,8 +75,6 @@ def train(
             held-out figure.
     """
     fabric = fabric or Fabric(accelerator="auto", devices=1)
-    # Numbers below 1e-38, as in the gradients behind a closed mask, make a step on a CPU several times as long.
-    torch.set_flush_denormal(True)
     folder.mkdir(parents=True, exist_ok=True)
     task.part = Part(fabric.global_rank, fabric.world_size, task.group)
     task.accumulate = schedule.accumulate
@@ -115,6 +115,18 @@ def _gave_up(state: _State, schedule: Schedule) -> bool:
     return schedule.patience is not None and state.stale >= schedule.patience
 
 
+@contextmanager
+def _tiny_numbers_are_zero() -> Iterator[None]:
+    """Numbers below 1e-38, as in the gradients behind a closed mask, make a step on a CPU several times as long. They
+    are a matter of the whole process, so that they come back after every step."""
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+
+
+@_tiny_numbers_are_zero()
 def _iteration(task: Task, batch: tuple[torch.Tensor, ...], iteration: int, fabric: Fabric) -> dict[str, float]:
     """One optimiser step of every optimiser; the losses are means over micro-batches and processes."""
     own = tuple(task.part.of(tensor) for tensor in batch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,23 @@ def test_patience_ends_training_with_the_best_weights(tmp_path: Path) -> None:
 def test_patience_wants_a_held_out_figure(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="needs a held-out figure"):
         train(Mean(), _batches(), Schedule(20, checkpoint=5, patience=2), tmp_path, fabric=_fabric())
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_tiny_numbers_are_zero_within_a_step_alone(tmp_path: Path, fails: bool) -> None:
+    """What a process takes them for is a matter of all that runs in it."""
+    tiny, seen = torch.tensor([1e-30]), []
+
+    class Tiny(Mean):
+        def step(self, batch: tuple[Tensor, ...], iteration: int, fabric: Fabric) -> dict[str, float]:
+            seen.append((tiny * 1e-10).item())
+            if fails:
+                raise RuntimeError("out of memory")
+            return super().step(batch, iteration, fabric)
+
+    with pytest.raises(RuntimeError) if fails else nullcontext():
+        train(Tiny(), _batches(), Schedule(2), tmp_path, fabric=_fabric())
+    assert set(seen) == {0.0} and (tiny * 1e-10).item() > 0
 
 
 def test_losses_go_to_tensorboard(tmp_path: Path) -> None:
