@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
@@ -13,30 +14,31 @@ from torch import Tensor, nn
 from cfcore.classifiers.base import Classifier, is_class, resize, target_margin
 from cfcore.generators.mirror import MirrorDecoder
 from cfcore.generators.mirror.model import config_for
-from cfcore.generators.mirror.view import View, Way, look, way_to
-from cfcore.mirror.confidence import bisected_k, exact_k, pairwise_range, softmax_range
+from cfcore.generators.mirror.view import View, Way, look
 from cfcore.mirror.names import Points
-from cfcore.mirror.points import mirror_margin
 from cfcore.rendering import DEFAULT_RENDERING, Rendering, keeps_source
 
-from ..base import MOST_WARPED, Engine, Explanation, NamedDirection, Progress, silent
+from ..base import Engine, Explanation, NamedDirection, Progress, shrunk, silent
+from ..one_way import Intended, OneWay
 from ..remembered import digest
 from ..stored import read_engine, write_engine
 from .config import MirrorCFEConfig
 from .search import bisection, every_step
+from .ways import k_of, led_to, open_to_all, probability_at, reach
 
 MIRROR, CONFIDENCE = "mirror", "confidence"
 BATCH = 16
 KEPT = 4  # batches of which C's levels are kept: a picture of 256 px takes megabytes
 
 
-class MirrorEngine(Engine):
+class MirrorEngine(OneWay, Engine):
     """G(z_k): z_k = z + k step lies between the features z of an image and their mirror image behind the boundary of
     its class and the target (seed 004, METHODS 5).
 
     Directions: "mirror", whose degree is k, and "confidence", whose degree is the wanted probability of the target: out
-    of its reach the picture stays at k = 0 or k = 1. The class of an image is what C says of it, also where that is
-    wrong: with the true class as target the engine shows what would make it right.
+    of its reach the picture stays at k = 0 or k = 1, as does at k = 0 an image that C calls the target already. The
+    class of an image is what C says of it, also where that is wrong: with the true class as target the engine shows
+    what would make it right.
 
     A code is z; the classifier's other levels come from the image.
     """
@@ -125,19 +127,7 @@ class MirrorEngine(Engine):
         Raises:
             ValueError: an image that C calls `target` already.
         """
-        return self._way(self._look(images), target)
-
-    def _way(self, view: View, target: int) -> Way:
-        source = view.source
-        already = (source == target).nonzero()[:, 0]
-        if len(already):
-            name = self.classifier.class_names[target]
-            raise ValueError(
-                f"{len(already)} of {len(source)} images, first {int(already[0])}, are {name!r} for the classifier "
-                "already, and there is no mirror between a class and itself: choose another target, or images that it "
-                "gives another class"
-            )
-        return way_to(self.classifier, view, torch.full_like(source, target), self.points)
+        return led_to(self.classifier, self._look(images), target, self.points)
 
     def _look(self, images: Tensor) -> View:
         # One image at many degrees comes as n views of the same memory.
@@ -163,22 +153,38 @@ class MirrorEngine(Engine):
         return way.draw(self.generator, k, bounds)
 
     def encode(self, images: Tensor, target: int) -> Tensor:
-        """(n, d) features z of images at the network's size. Raises ValueError where C calls one `target` already."""
-        return self.way(images, target).view.z
+        """(n, d) features z of images at the network's size."""
+        return self._look(images).z
 
     def _render(self, codes: Tensor, images: Tensor, direction: str | None, degrees: Tensor, target: int) -> Tensor:
+        way, stays = self._open_way(images, target)
+        return self._draw(way, self._point(way, stays, direction, degrees))
+
+    def _render_mix(self, codes: Tensor, images: Tensor, moves: Mapping[str | None, Tensor], target: int) -> Tensor:
+        raise ValueError(f"{' and '.join(map(str, moves))} are measures of one way: move the image by one of them")
+
+    @torch.no_grad()
+    def intended(self, images: Tensor, target: int, direction: str, degrees: Tensor) -> Intended:
+        way, stays = self._open_way(images, target)
+        k = self._point(way, stays, direction, degrees)
+        low, high, at = (probability_at(way, target, point) for point in (torch.zeros_like(k), torch.ones_like(k), k))
+        return Intended(k, at, low, torch.where(stays, low, high), stays)
+
+    def _open_way(self, images: Tensor, target: int) -> tuple[Way, Tensor]:
+        return open_to_all(self.classifier, self._look(images), target, self.points)
+
+    def _point(self, way: Way, stays: Tensor, direction: str | None, degrees: Tensor) -> Tensor:
         if direction not in (None, MIRROR, CONFIDENCE):
             raise ValueError(f"no direction {direction!r}: Mirror-CFE has {MIRROR} and {CONFIDENCE}")
-        way = self.way(images, target)
         if direction == CONFIDENCE:
-            low, high = self._reach(way)
-            degrees = self._k(way, degrees.to(low).clamp(low, high)).to(degrees)
-        return self._draw(way, degrees)
+            low, high = reach(self.classifier, way)
+            degrees = k_of(self.classifier, way, degrees.to(low).clamp(low, high)).to(degrees)
+        return degrees.masked_fill(stays, 0)
 
     @torch.no_grad()
     def reachable(self, images: Tensor, target: int) -> tuple[Tensor, Tensor]:
         """(n,) probability of `target` intended at k = 0 and at k = 1, for images at the network's size."""
-        return self._reach(self.way(images, target))
+        return reach(self.classifier, self.way(images, target))
 
     @torch.no_grad()
     def k_for(self, images: Tensor, target: int, confidence: Tensor) -> Tensor:
@@ -188,22 +194,7 @@ class MirrorEngine(Engine):
         Raises:
             ValueError: a probability out of reach; names the range. An image that C calls `target` already.
         """
-        return self._k(self.way(images, target), confidence)
-
-    def _reach(self, way: Way) -> tuple[Tensor, Tensor]:
-        # In float64: near 1 a probability of float32 has no room.
-        if way.change.shape[1] == 2:
-            return pairwise_range(self._margin(way))
-        return softmax_range(way.view.logits.double(), way.change.double(), way.target)
-
-    def _k(self, way: Way, confidence: Tensor) -> Tensor:
-        if way.change.shape[1] == 2:
-            return exact_k(confidence.double(), self._margin(way))
-        return bisected_k(confidence.double(), way.view.logits.double(), way.change.double(), way.target)
-
-    def _margin(self, way: Way) -> Tensor:
-        weight, bias = (part.double() for part in self.classifier.head)
-        return mirror_margin(way.view.z.double(), weight, bias, way.view.source, way.target)
+        return k_of(self.classifier, self.way(images, target), confidence)
 
     @torch.no_grad()
     def first(
@@ -213,7 +204,7 @@ class MirrorEngine(Engine):
 
         Returns:
             (n,) k: the smallest of the grid at which the picture (with a transfer: the image plus its change, at its
-            own resolution up to `MOST_WARPED` pixels a side) is `target` for C; that of the greatest margin where
+            own resolution up to `base.MOST_WARPED` pixels a side) is `target` for C; that of the greatest margin where
             there is none.
             (n,) bool: whether there is one.
             (n,) how many k were tried.
@@ -222,7 +213,7 @@ class MirrorEngine(Engine):
         parts = []
         small = resize(images, self.size)
         for start in range(0, len(images), BATCH):
-            chunk, source = small[start : start + BATCH], self._shrunk(images[start : start + BATCH])
+            chunk, source = small[start : start + BATCH], shrunk(images[start : start + BATCH])
             way = self.way(chunk, target)
             base = self._draw(way, torch.zeros(len(chunk), device=chunk.device))
 
@@ -238,12 +229,6 @@ class MirrorEngine(Engine):
             progress(min(1.0, (start + BATCH) / len(images)), "first counterfactuals")
         k, found, tried = (torch.cat(column) for column in zip(*parts, strict=True))
         return k, found, tried
-
-    @staticmethod
-    def _shrunk(images: Tensor) -> Tensor:
-        """Images of any size at most `MOST_WARPED` pixels a side: some fifty pictures of each are looked at."""
-        factor = -(-max(images.shape[2:]) // MOST_WARPED)
-        return images if factor == 1 else resize(images, tuple(side // factor for side in images.shape[2:]))
 
     @torch.no_grad()
     def explain(

@@ -15,6 +15,7 @@ from torch.nn import functional
 from cfcore.classifiers.base import Classifier
 from cfcore.classifiers.store import build_classifier
 from cfcore.engines.mirror import MirrorCFEConfig, MirrorEngine
+from cfcore.engines.mirror.engine import CONFIDENCE, MIRROR
 from cfcore.generators.mirror import MirrorDecoder
 from cfcore.generators.mirror.model import config_for
 from cfcore.generators.stylex import StylEx
@@ -236,11 +237,49 @@ def test_classifiers_and_decoders_that_do_not_fit_are_refused(
         MirrorEngine.fit(brightness, dark, 1, config, generator=other)
 
 
+def test_an_image_of_the_target_class_stays_as_it_is_among_others(
+    small: Classifier, decoder: MirrorDecoder, engine: MirrorEngine, dark: Tensor
+) -> None:
+    mixed = torch.cat([dark[:2], dark[:1] + 0.3, dark[2:]])
+    codes, one = engine.encode(mixed, 1), torch.ones(6)
+    for direction, degrees in ((MIRROR, one), (CONFIDENCE, 0.9 * one)):
+        moved = engine.draw(codes, mixed, {direction: degrees}, 1)
+        assert torch.allclose(moved[2], mixed[2], atol=1e-6)
+        alone = engine.draw(codes[[0, 1, 3, 4, 5]], dark, {direction: degrees[:5]}, 1)
+        assert torch.equal(moved[[0, 1, 3, 4, 5]], alone)
+        told = engine.intended(mixed, 1, direction, degrees)
+        assert told.already.tolist() == [False, False, True, False, False, False]
+        assert told.k[2] == 0 and torch.allclose(told.low[2], engine.probability(mixed[2:3], 1).double(), atol=1e-6)
+    images = torch.rand(4, 1, 16, 16, generator=torch.Generator().manual_seed(0)) * 0.3
+    target = int(small.logits(images[:1]).argmax())
+    several = MirrorEngine(small, decoder, MirrorCFEConfig())
+    shown = several.move(images[:1], target, direction=MIRROR, degree=1.0, rendering="plain")
+    assert torch.equal(shown.counterfactual, shown.reconstruction)
+
+
+def test_what_is_intended_is_told(engine: MirrorEngine, dark: Tensor) -> None:
+    ends = engine.reachable(dark, 1)
+    at_k = engine.intended(dark, 1, MIRROR, torch.linspace(0, 1, 5))
+    assert torch.equal(at_k.k, torch.linspace(0, 1, 5))
+    assert torch.allclose(torch.stack([at_k.low, at_k.high]), torch.stack(ends))
+    assert torch.allclose(at_k.probability[[0, 4]], torch.stack([ends[0][0], ends[1][4]]))
+    wanted = engine.intended(dark, 1, CONFIDENCE, torch.tensor([0.4, 0.5, 0.51, 0.001, 0.999]))
+    assert torch.allclose(wanted.probability[:3], torch.tensor([0.4, 0.5, 0.51]).double(), atol=1e-6)
+    assert wanted.k[3] == 0 and wanted.k[4] == 1
+    assert torch.allclose(wanted.probability[3:], torch.stack([ends[0][3], ends[1][4]]), atol=1e-6)
+
+
+def test_an_image_goes_by_one_measure_at_a_time(engine: MirrorEngine, dark: Tensor) -> None:
+    both = {MIRROR: torch.full((5,), 0.5), CONFIDENCE: torch.full((5,), 0.6)}
+    with pytest.raises(ValueError, match="mirror and confidence are measures of one way: move the image by one"):
+        engine.draw(engine.encode(dark, 1), dark, both, 1)
+
+
 def test_a_target_that_is_the_source_is_refused(engine: MirrorEngine, brightness: Classifier, dark: Tensor) -> None:
     bright = torch.cat([dark, dark + 0.3])
     with pytest.raises(ValueError, match=r"5 of 10 images, first 5, are 'bright' for the classifier already"):
         MirrorEngine.fit(brightness, bright, 1, MirrorCFEConfig(), generator=Exact(brightness))
-    for ask in (engine.explain, engine.encode):
+    for ask in (engine.explain, engine.first, engine.way, engine.reachable):
         with pytest.raises(ValueError, match="no mirror between a class and itself"):
             ask(dark, 0)
     with pytest.raises(ValueError, match="at least one image"):
