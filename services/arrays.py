@@ -25,6 +25,7 @@ def import_arrays(
     only: Sequence[int] | None = None,
     label_names: Sequence[str] | None = None,
     seed: int = 0,
+    grey: bool = False,
     progress: Progress = lambda share, message: None,
     actor: str = "system",
 ) -> ImportResult:
@@ -35,13 +36,14 @@ def import_arrays(
         only: class numbers to take; all without it. The splits are those of the whole file, so that an image has the
             same one in every data set that is made of the file with one seed.
         label_names: what classes 0, 1, ... are called; by default their digits.
+        grey: take images in colour in grey.
 
     Raises:
         ImportRefused: the name is taken, no such class, too few names, or as `read_arrays`.
     """
     name = free_name(workspace, name)
     path = data_folder() / MNIST_FILE if path is None else path
-    found = read_arrays(path, seed)
+    found = read_arrays(path, seed, grey=grey)
     classes = sorted(set(found.labels.tolist()))
     names = list(label_names) if label_names else [str(i) for i in range(classes[-1] + 1)]
     if len(names) <= classes[-1] or len(set(names)) < len(names):
@@ -53,6 +55,7 @@ def import_arrays(
         raise ImportRefused(f"{path.name} has no image of {', '.join(absent)}. It has {', '.join(map(str, classes))}.")
     chosen = [int(i) for i in np.flatnonzero(np.isin(found.labels, classes if only is None else list(only)))]
     made = {"file": path.name, "layout": found.layout, "seed": seed, "only": only and list(only), "names": names}
+    made |= {"grey": True} if grey else {}
     pictures = _pictures(found, chosen, names)
     return write_made(workspace, name, "digit", made, pictures, len(chosen), progress, actor)
 

@@ -23,6 +23,7 @@ IDX = {
     split: (f"{stem}-images-idx3-ubyte", f"{stem}-labels-idx1-ubyte")
     for split, stem in (("train", "train"), ("test", "t10k"))
 }
+LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 _IMAGES_MAGIC, _LABELS_MAGIC = 2051, 2049
 
 
@@ -42,12 +43,13 @@ class ArraySet:
     layout: str
 
 
-def read_arrays(path: Path, seed: int = 0) -> ArraySet:
+def read_arrays(path: Path, seed: int = 0, *, grey: bool = False) -> ArraySet:
     """An npz with `images` and `labels`, one of MedMNIST (Yang et al. 2023), or a folder of idx files (.gz or not).
 
     MedMNIST's splits are its own. Of idx files the test set is their own, and every eighth training image, alike in
     every class, becomes validation. Otherwise 70 / 10 / 20 % by `cfcore.images.splits.split_patients` with `seed`,
-    every image a patient of its own.
+    every image a patient of its own. `grey`: images in colour, (n, h, w, 3) uint8, are read in grey: the luma of ITU-R
+    BT.601, 0.299 R + 0.587 G + 0.114 B, rounded.
 
     Raises:
         ImportRefused: nothing there, or an array is missing, misshapen or in colour; names it and the remedy.
@@ -67,13 +69,13 @@ def read_arrays(path: Path, seed: int = 0) -> ArraySet:
         raise ImportRefused(f"{path.name} is a single array. Save images and labels together: numpy.savez.")
     found.close()
     if "train_images" in arrays:
-        return _medmnist(path.name, arrays)
-    images, labels = _checked(path.name, *_pair(path.name, arrays, PLAIN), PLAIN)
+        return _medmnist(path.name, arrays, grey)
+    images, labels = _checked(path.name, *_pair(path.name, arrays, PLAIN), PLAIN, grey)
     return ArraySet(images, labels, _own_splits(labels, seed), "npz")
 
 
-def _medmnist(name: str, arrays: Mapping[str, npt.NDArray[np.generic]]) -> ArraySet:
-    parts = {split: _checked(name, *_pair(name, arrays, keys), keys) for split, keys in MEDMNIST.items()}
+def _medmnist(name: str, arrays: Mapping[str, npt.NDArray[np.generic]], grey: bool) -> ArraySet:
+    parts = {split: _checked(name, *_pair(name, arrays, keys), keys, grey) for split, keys in MEDMNIST.items()}
     return _joined(parts, "medmnist")
 
 
@@ -116,14 +118,21 @@ def _pair(
 
 
 def _checked(
-    name: str, images: npt.NDArray[np.generic], labels: npt.NDArray[np.generic], keys: tuple[str, str]
+    name: str,
+    images: npt.NDArray[np.generic],
+    labels: npt.NDArray[np.generic],
+    keys: tuple[str, str],
+    grey: bool = False,
 ) -> tuple[Pixels, npt.NDArray[np.int64]]:
     what, told = keys
     if images.ndim == 4 and images.shape[3] == 3:
-        raise ImportRefused(
-            f"{what} in {name} are in colour, {images.shape}. Grey images are imported: average the last axis, "
-            "round to uint8 and save again."
-        )
+        if not grey:
+            raise ImportRefused(
+                f"{what} in {name} are in colour, {images.shape}. Grey images are imported: ask for them in grey "
+                "(--grey), or save them in grey."
+            )
+        if images.dtype == np.uint8:
+            images = np.rint(images.astype(np.float32) @ LUMA).astype(np.uint8)
     if images.ndim != 3 or images.dtype != np.uint8 or 0 in images.shape:
         raise ImportRefused(
             f"{what} in {name} is {images.shape} {images.dtype}. Expected (n, height, width) uint8, 0 black, 255 white."

@@ -123,6 +123,7 @@ def mnist(
     digits: Annotated[str | None, typer.Option(help='Take these classes only, e.g. "3,8".')] = None,
     labels: Annotated[str | None, typer.Option(help='What classes 0, 1, ... are called, e.g. "coat,shirt".')] = None,
     seed: Annotated[int, typer.Option(help="Seed of the split, where the files give none.")] = 0,
+    grey: Annotated[bool, typer.Option("--grey", help="Take images in colour in grey.")] = False,
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -139,6 +140,7 @@ def mnist(
         only=[int(part) for part in only] if only else None,
         label_names=[part.strip() for part in labels.split(",")] if labels else None,
         seed=seed,
+        grey=grey,
         progress=terminal_progress(json),
         actor="command line",
     )

@@ -83,3 +83,17 @@ def test_the_command_line(workspace: Workspace, digits: Path, monkeypatch: pytes
     monkeypatch.setenv("CFREADER_DATA", str(digits.parent / "elsewhere"))
     gone = CliRunner().invoke(app, ["mnist", "--name", "gone"])
     assert gone.exit_code == 1 and "mnist10k.npz. Give an npz file" in " ".join(gone.output.split())
+
+
+def test_colours_are_taken_in_grey_on_demand(workspace: Workspace, tmp_path: Path) -> None:
+    red = np.zeros((20, 28, 28, 3), dtype=np.uint8)
+    red[..., 0] = 200
+    np.savez(tmp_path / "cells.npz", images=red, labels=np.arange(20, dtype=np.uint8) % 2)
+    call = CliRunner().invoke(app, ["mnist", str(tmp_path / "cells.npz"), "--name", "cells"])
+    assert call.exit_code == 1 and "(--grey)" in call.output
+    call = CliRunner().invoke(app, ["mnist", str(tmp_path / "cells.npz"), "--name", "cells", "--grey", "--json"])
+    assert call.exit_code == 0, call.output
+    dataset_id = json.loads(call.stdout)["dataset"]
+    assert {int(read_pixels(workspace, image).max()) for image in rows(workspace, dataset_id)} == {60}
+    with workspace.session() as session:
+        assert session.get_one(Dataset, dataset_id).meta["digit"]["grey"] is True

@@ -15,7 +15,7 @@ from services.figures import cached, store
 from services.reproduce.medxgan.drawing import stacked
 from services.reproduce.result import Reproduction, Row, plain, results_folder, source_files
 
-from .material import RIVALS, Entry, entries
+from .material import RIVALS, Entry, entries, strangers
 
 HERE = "services/reproduce/mirror"
 COMMON = (
@@ -23,8 +23,8 @@ COMMON = (
     "cfcore/generators/mirror/model.py", "cfcore/generators/mirror/view.py", "cfcore/images/arrays.py",
     "cfcore/images/phantom", "cfcore/images/splits.py", "cfcore/metrics/comparison.py", "cfcore/metrics/frechet.py",
     "cfcore/metrics/means.py", "cfcore/metrics/validity.py", "cfcore/mirror", "services/reproduce/material.py",
-    "services/reproduce/medxgan/drawing.py", "services/reproduce/result.py", f"{HERE}/command.py",
-    f"{HERE}/material.py", f"{HERE}/methods.py",
+    "services/reproduce/medxgan/drawing.py", "services/reproduce/result.py", f"{HERE}/array_sets.py",
+    f"{HERE}/columns.py", f"{HERE}/command.py", f"{HERE}/material.py", f"{HERE}/methods.py",
 )  # fmt: skip
 LATENT_RIVALS = (
     "cfcore/engines/c3lt", "cfcore/engines/drawn.py", "cfcore/engines/searched.py", "cfcore/generators/c3lt/model.py",
@@ -112,6 +112,7 @@ def carry_out(
     every: bool = False,
     sources: Sequence[str] = (),
     told: Mapping[str, Any] | None = None,
+    absent: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Do the work of every column whose images are here; store a whole run with its picture.
 
@@ -119,8 +120,8 @@ def carry_out(
         name: of the stored figures. modules: file names of the experiment, and `sources`: further files, which make
             its figures stale where they change. extent: a dataclass, told in the settings.
         told: more settings.
-        kinds: of rivals' networks that take part; those that are absent are told in the settings (`absent`), and make
-            the stored run stale once they are there. every: all decoders take part.
+        kinds: of rivals' networks that take part; those that are absent are told in the settings (`absent`, beside what
+            the caller says is), and make the stored run stale once they are there. every: all decoders take part.
 
     Raises:
         FileNotFoundError: `wish.from_store`, and nothing is kept.
@@ -129,6 +130,7 @@ def carry_out(
     if wish.from_store:
         return cached(name, inputs)
     left_out = [reason for entry in here if (reason := entry.missing())]
+    left_out += strangers(wish.models) if wish.models else []
     usable = [entry for entry in here if not entry.missing()]
     figures: dict[str, float] = {}
     rows: list[Row] = []
@@ -149,7 +151,7 @@ def carry_out(
         | {
             "columns": [entry.classifier.name for entry in usable],
             "left_out": left_out,
-            "absent": [reason for entry in usable for reason in entry.absent_of(kinds)],
+            "absent": [reason for entry in usable for reason in entry.absent_of(kinds)] + list(absent),
         }
     )
     result = Reproduction(name, figures, settings, round(time.perf_counter() - started, 2), rows=rows)

@@ -17,9 +17,11 @@ from cfcore.metrics.means import t_mean
 from services.reproduce.medxgan.drawing import Line, chart, under
 from services.reproduce.result import Row, spread
 
+from .array_sets import as_many
+from .columns import Column, column_of
 from .command import Block, Wish, carry_out, chosen_entries, with_images
 from .curves import Curves, asked, curves
-from .material import Column, Entry, column_of
+from .material import Entry
 
 NAME = "reproduce-mirror-confidence"
 WANTED = tuple(i / 10 for i in range(1, 10))
@@ -54,7 +56,7 @@ def confidence(wish: Wish) -> dict[str, Any]:
 
 def work(extent: Extent, entry: Entry, progress: Progress) -> Block:
     """One column."""
-    return control(column_of(entry), extent.images[entry.source], extent.points, progress)
+    return control(column_of(entry), as_many(extent.images, entry.source), extent.points, progress)
 
 
 def control(column: Column, images: int, points: int, progress: Progress) -> Block:

@@ -14,7 +14,7 @@ from cfcore.engines.mirror.engine import CONFIDENCE
 from cfcore.metrics.comparison import confidence_error
 from cfcore.metrics.frechet import features_of
 
-from .material import Column, Led
+from .columns import Column, Led
 from .methods import BATCH, drawn_at, mirror_engine
 
 

@@ -21,8 +21,10 @@ from cfcore.metrics.frechet import features_of
 from services.reproduce.medxgan.drawing import COLOURS
 from services.reproduce.result import Row, spread
 
+from .array_sets import as_many
+from .columns import Column, column_of
 from .command import Block, Wish, carry_out, chosen_entries, with_images
-from .material import Column, Entry, column_of
+from .material import Entry
 from .methods import AT_MIRROR, METHODS, Choice, outcomes
 
 NAME = "reproduce-mirror-figure6"
@@ -59,7 +61,7 @@ def figure6(wish: Wish) -> dict[str, Any]:
 
 def work(extent: Extent, entry: Entry, progress: Progress) -> Block:
     """One column."""
-    return reflections(column_of(entry), extent.images[entry.source], extent, progress)
+    return reflections(column_of(entry), as_many(extent.images, entry.source), extent, progress)
 
 
 def reflections(column: Column, images: int, extent: Extent, progress: Progress) -> Block:

@@ -21,7 +21,7 @@ from cfcore.engines.revise import Revise, ReviseConfig
 from cfcore.engines.searched import Searched
 from cfcore.engines.wachter import Wachter, WachterConfig
 
-from .material import Column, Led
+from .columns import Column, Led
 
 BATCH = 16
 AT_MIRROR = "_k1"  # what names of the column k = 1 end in

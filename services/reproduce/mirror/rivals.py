@@ -10,8 +10,10 @@ from typing import Any
 from cfcore.engines.base import Progress
 from cfcore.engines.cem import CEMConfig
 
+from .array_sets import as_many
+from .columns import Column, column_of
 from .command import ALL_RIVALS, Block, Wish, carry_out, chosen_entries, with_images
-from .material import Column, Entry, column_of
+from .material import Entry
 from .rivals_networks import composites, latent_paths, transitions
 from .rivals_pixels import attacks, negatives, trade_offs
 
@@ -72,7 +74,7 @@ def rivals(wish: Wish) -> dict[str, Any]:
 
 def work(extent: Extent, entry: Entry, progress: Progress) -> Block:
     """One column."""
-    return own_figures(column_of(entry), extent.images[entry.source], extent, progress)
+    return own_figures(column_of(entry), as_many(extent.images, entry.source), extent, progress)
 
 
 def own_figures(column: Column, images: int, extent: Extent, progress: Progress) -> Block:

@@ -20,8 +20,8 @@ from cfcore.study.estimate import Estimate
 from services.reproduce.medxgan.drawing import Line, Tile, chart, gray, sheet
 from services.reproduce.result import Row, spread
 
+from .columns import Column
 from .command import Block
-from .material import Column
 from .rivals_pixels import confidence, curve
 
 ALONG = 7  # pictures of a path

@@ -21,8 +21,8 @@ from cfcore.study.estimate import Estimate
 from services.reproduce.medxgan.drawing import Line, Tile, chart, gray, sheet
 from services.reproduce.result import Row, spread
 
+from .columns import Column
 from .command import Block
-from .material import Column
 
 GROWTH = 4.0  # of lambda, from one of Wachter's rounds to the next
 REACH = 2.5  # PGD's steps together, in budgets: every pixel can cross its whole range

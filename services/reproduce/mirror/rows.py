@@ -15,7 +15,7 @@ from cfcore.metrics.lpips import LPIPS
 from cfcore.study.estimate import Estimate, undefined
 from services.reproduce.result import Row
 
-from .material import Column, Led
+from .columns import Column, Led
 from .methods import AT_MIRROR, Choice, Method, Outcome, outcomes
 from .tuning import chosen
 

@@ -16,9 +16,11 @@ from cfcore.metrics.means import t_mean
 from services.reproduce.medxgan.drawing import Tile, gray, heat, sheet
 from services.reproduce.result import spread
 
+from .array_sets import absent_sets, as_many
+from .columns import Column, column_of
 from .command import ALL_RIVALS, Block, Wish, carry_out, chosen_entries, with_images
 from .curves import curves
-from .material import Column, Entry, column_of
+from .material import Entry
 from .methods import METHODS, available
 from .rows import Measured, Real, measured, real_of
 from .truth import areas, regions, truth_figures
@@ -46,10 +48,11 @@ QUICK = Extent({"mnist": 12, "phantom": 4, "ucsd": 4}, validation=0, real=16, po
 def table1(wish: Wish) -> dict[str, Any]:
     """Every method whose networks are here on the same held-out images, towards every target class of a column.
 
-    Figures, "mnist", "phantom", "ucsd" in front: `mnist_validity`, `mnist_denoised_validity`, `mnist_l1`, `mnist_fail`,
-    ... of Mirror-CFE's first counterfactual, with `_k1` at k = 1, and with a rival's name in front those of the rival
-    (`pgd_mnist_validity`). `mnist_confidence_error`: mean over k. `mnist_denoised_real`: ceiling. Rows: of kind
-    "method", and "tuning". Picture: examples like Fig. 3.
+    Figures, "mnist", "phantom", "ucsd" (where there are models and files also "fashion", "blood") in front:
+    `mnist_validity`, `mnist_denoised_validity`, `mnist_l1`, `mnist_fail`, ... of Mirror-CFE's first counterfactual,
+    with `_k1` at k = 1, and with a rival's name in front those of the rival (`pgd_mnist_validity`).
+    `mnist_confidence_error`: mean over k. `mnist_denoised_real`: ceiling. Rows: of kind "method", and "tuning".
+    Picture: examples like Fig. 3.
 
     With `wish.lpips` also `mnist_lpips` of every method.
 
@@ -60,7 +63,9 @@ def table1(wish: Wish) -> dict[str, Any]:
     extent = extent if wish.tune else replace(extent, validation=0)
     told = {"choices": choices()}
     whole = partial(work, extent, None, lpips=load_lpips(wish.lpips) if wish.lpips else None)
-    return carry_out(NAME, MODULES, extent, chosen_entries(wish), whole, wish, sources=ALL_RIVALS, told=told)
+    here = chosen_entries(wish)
+    absent = absent_sets([entry.source for entry in here])
+    return carry_out(NAME, MODULES, extent, here, whole, wish, sources=ALL_RIVALS, told=told, absent=absent)
 
 
 def choices() -> dict[str, list[str]]:
@@ -84,7 +89,7 @@ def compare(
     lpips: LPIPS | None = None,
 ) -> Block:
     """All methods on one column."""
-    n, name = extent.images[source], column.name
+    n, name = as_many(extent.images, source), column.name
     led = column.led("test", n)
     validation = column.led("val", extent.validation) if extent.validation else None
     real, methods = real_of(column, extent.real, n), available(column, keys)

@@ -11,10 +11,12 @@ from cfcore.engines.mirror import MirrorCFEConfig
 from cfcore.metrics.means import t_mean
 from services.reproduce.result import Row, spread
 
+from .array_sets import as_many
+from .columns import Column, column_of
 from .command import Block, Wish, carry_out, chosen_entries, with_images
 from .confidence import QUICK, Extent
 from .curves import curves
-from .material import Column, Entry, column_of
+from .material import Entry
 
 NAME = "reproduce-mirror-table4"
 # Feature reconstruction distance and |intended - obtained confidence|.
@@ -38,7 +40,7 @@ def table4(wish: Wish) -> dict[str, Any]:
 
 def work(extent: Extent, entry: Entry, progress: Progress) -> Block:
     """One column."""
-    return faithfulness(column_of(entry), extent.images[entry.source], extent.points, progress)
+    return faithfulness(column_of(entry), as_many(extent.images, entry.source), extent.points, progress)
 
 
 def faithfulness(column: Column, images: int, points: int, progress: Progress) -> Block:

@@ -14,7 +14,7 @@ from cfcore.metrics.means import t_mean
 from services.reproduce.medxgan.material import HEALTHY, POSITIVE
 from services.reproduce.result import spread
 
-from .material import Column, Led
+from .columns import Column, Led
 from .methods import Outcome
 
 

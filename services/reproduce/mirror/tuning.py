@@ -8,7 +8,7 @@ from cfcore.engines.base import Progress, silent
 from cfcore.metrics.comparison import is_valid, is_valid_denoised, l1_distance
 from services.reproduce.result import Row
 
-from .material import Column, Led
+from .columns import Column, Led
 from .methods import Choice, Method, Outcome, outcomes
 
 

@@ -12,8 +12,10 @@ from cfcore.engines.mirror import MirrorCFEConfig
 from cfcore.generators.mirror.model import VARIANTS
 from services.reproduce.result import Row
 
+from .array_sets import as_many
+from .columns import Column, column_of
 from .command import LATENT_RIVALS, Block, Wish, carry_out, chosen_entries, with_images
-from .material import Column, Entry, Model, column_of
+from .material import Entry, Model
 from .methods import METHODS, Choice, Method
 from .rows import measured, real_of
 from .table1 import MODULES as COMPARING
@@ -134,7 +136,7 @@ def _table(
     extent = with_images(QUICK if wish.quick else Extent(), wish)
 
     def work(entry: Entry, progress: Progress) -> Block:
-        return rows_of(kinds(entry), extent.images[entry.source], extent, paper, progress)
+        return rows_of(kinds(entry), as_many(extent.images, entry.source), extent, paper, progress)
 
     # Which decoders are there is part of the answer of some tables, so that all make it stale.
     return carry_out(name, MODULES, extent, here, work, wish, kinds=(), every=every or name.endswith("table2"))

@@ -84,7 +84,7 @@ def test_idx_files_keep_their_test_set(tmp_path: Path, packed: bool) -> None:
             "a.npz has no array labels, only images. Expected images and labels, or train_images",
         ),
         ({"train_images": pictures(3)}, "no array train_labels"),
-        ({"images": pictures(3, 3), "labels": digits(3)}, r"in colour, \(3, 28, 28, 3\).*average the last axis"),
+        ({"images": pictures(3, 3), "labels": digits(3)}, r"in colour, \(3, 28, 28, 3\).*ask for them in grey"),
         (
             {"images": pictures(3) / 255, "labels": digits(3)},
             r"is \(3, 28, 28\) float64. Expected \(n, height, width\)",
@@ -98,6 +98,20 @@ def test_what_is_missing_or_misshapen_is_named(arrays: dict[str, Any], message: 
     np.savez(tmp_path / "a.npz", **arrays)
     with pytest.raises(ImportRefused, match=message):
         read_arrays(tmp_path / "a.npz")
+
+
+def test_colours_are_read_in_grey_where_that_is_asked(tmp_path: Path) -> None:
+    colours = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255], [90, 90, 90]], dtype=np.uint8)
+    images = np.broadcast_to(colours[:, None, None], (4, 28, 28, 3))
+    np.savez(tmp_path / "a.npz", images=images, labels=digits(4))
+    found = read_arrays(tmp_path / "a.npz", grey=True)
+    assert found.images.dtype == np.uint8 and found.images.shape == (4, 28, 28)
+    assert found.images[:, 0, 0].tolist() == [76, 150, 29, 90]
+    with pytest.raises(ImportRefused, match=r"in colour, \(4, 28, 28, 3\).*ask for them in grey \(--grey\)"):
+        read_arrays(tmp_path / "a.npz")
+    np.savez(tmp_path / "b.npz", images=images / 255, labels=digits(4))
+    with pytest.raises(ImportRefused, match=r"Expected \(n, height, width\) uint8"):
+        read_arrays(tmp_path / "b.npz", grey=True)
 
 
 def test_files_that_are_no_arrays(tmp_path: Path) -> None:

@@ -17,8 +17,9 @@ from cfcore.generators.mirror import MirrorDecoder
 from cfcore.generators.mirror.model import config_for
 from cfcore.generators.vae import VAE, VAEConfig
 from cfcore.training.weights import freeze
+from services.reproduce.mirror.columns import Column
 from services.reproduce.mirror.command import Wish
-from services.reproduce.mirror.material import Column, Entry, Model, Part, Pool
+from services.reproduce.mirror.material import Entry, Model, Part, Pool
 from tests.cfcore.thirds import PARTS, Thirds, pictures
 
 

@@ -13,7 +13,9 @@ from typer.testing import CliRunner
 from services import figures
 from services.cli.main import app
 from services.reproduce.mirror import command, confidence, figure6, rivals, table1, table4, variants
-from services.reproduce.mirror.material import Column, Entry
+from services.reproduce.mirror.array_sets import absent_sets
+from services.reproduce.mirror.columns import Column
+from services.reproduce.mirror.material import Entry
 from tests.cfcore.metrics.test_lpips import heads, trunk, written
 
 from .conftest import a_column, an_entry
@@ -74,6 +76,7 @@ def test_table1_quickly(tmp_path: Path) -> None:
     assert found["settings"]["absent"] == [
         "Toy thirds: no ExplainGAN (cfreader train expgan)",
         "Toy thirds: no C3LT (cfreader train c3lt)",
+        *absent_sets(["mnist"]),
     ]
     assert found["settings"]["choices"]["pgd"] == ["40 steps of 1/255", "16 steps of 1/255", "8 steps of 1/255"]
     assert not (tmp_path / "results").exists(), "a quick run is not stored"

@@ -9,7 +9,8 @@ import torch
 
 from cfcore.engines.base import silent
 from services.reproduce.mirror import confidence, figure6, table4, variants
-from services.reproduce.mirror.material import Column, Entry, Model
+from services.reproduce.mirror.columns import Column
+from services.reproduce.mirror.material import Entry, Model
 
 from .conftest import Stubborn, a_column, an_entry
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 
@@ -20,7 +22,9 @@ from cfcore.generators.vae import VAE, VAEConfig
 from cfcore.generators.vae.model import save_vae
 from services.arrays import MNIST_FILE
 from services.reproduce.mirror import material
-from services.reproduce.mirror.material import Pool, column_of, entries
+from services.reproduce.mirror.array_sets import absent_sets, as_many
+from services.reproduce.mirror.columns import column_of
+from services.reproduce.mirror.material import Pool, entries, strangers
 
 DIGITS = tuple("0123456789")
 
@@ -49,6 +53,18 @@ def digits(folder: Path, n: int = 400) -> None:
     drawn = np.random.default_rng(0)
     images = drawn.integers(0, 255, (n, 28, 28), dtype=np.uint8)
     np.savez(folder / MNIST_FILE, images=images, labels=np.arange(n) % 10)
+
+
+def idx_folder(folder: Path) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    """Sixty training and thirty test images of noise; returns the test images and their classes."""
+    folder.mkdir(parents=True)
+    drawn, parts = np.random.default_rng(1), {}
+    for stem, n in (("train", 60), ("t10k", 30)):
+        images, labels = drawn.integers(0, 255, (n, 28, 28), dtype=np.uint8), (np.arange(n) % 10).astype(np.uint8)
+        (folder / f"{stem}-images-idx3-ubyte").write_bytes(struct.pack(">4I", 2051, n, 28, 28) + images.tobytes())
+        (folder / f"{stem}-labels-idx1-ubyte").write_bytes(struct.pack(">2I", 2049, n) + labels.tobytes())
+        parts[stem] = images, labels
+    return parts["t10k"]
 
 
 def test_a_classifier_with_a_decoder_is_a_column(weights: Path, tmp_path: Path) -> None:
@@ -145,8 +161,77 @@ def test_what_cannot_be_a_column_is_said_so(tmp_path: Path, monkeypatch: pytest.
     with pytest.raises(ValueError, match=r"m/card\.json names the classifier 'Toys': not found"):
         entries()
     save_classifier(tmp_path / "c", classifier, {"name": "Toys"})
-    with pytest.raises(ValueError, match="does not say whose images it reads: name mnist, phantom, ucsd"):
+    with pytest.raises(ValueError, match="does not say whose images it reads: name mnist, fashion, blood, phantom"):
         entries()
+
+
+def test_decoders_of_other_images_are_left_out_and_named(weights: Path) -> None:
+    more = weights.parent / "models"
+    two = build_classifier("resnet18", ("No Cardiomegaly", "Cardiomegaly"), 28, width=0.05)
+    save_classifier(more / "h", two, {"name": "Hearts, DenseNet-121"})
+    a_decoder(more / "i", config_for(two, width=4), "Hearts, Mirror-CFE", "Hearts, DenseNet-121")
+    halves = build_classifier("resnet18", ("0", "3"), 28, width=0.05)
+    save_classifier(more / "j", halves, {"name": "MNIST of two, ResNet-18"})
+    a_decoder(more / "k", config_for(halves, width=4), "MNIST of two, Mirror-CFE", "MNIST of two, ResNet-18")
+    other = build_classifier("resnet18", DIGITS, 28, width=0.04)
+    save_classifier(more / "l", other, {"name": "Kuzushiji-MNIST, ResNet-18"})
+    a_decoder(more / "m", config_for(other, width=4), "Kuzushiji-MNIST, Mirror-CFE", "Kuzushiji-MNIST, ResNet-18")
+    assert [e.classifier.name for e in entries(more)] == ["MNIST, ResNet-18"]
+    told = strangers(more)
+    assert [line.split(": ")[0] for line in told] == [
+        "Hearts, Mirror-CFE",
+        "MNIST of two, Mirror-CFE",
+        "Kuzushiji-MNIST, Mirror-CFE",
+    ]
+    assert all("/card.json does not say whose images it reads: name mnist, fashion" in line for line in told)
+
+
+@pytest.mark.parametrize("called", [DIGITS, ("Shirt", "Coat", "sneaker", "boot")], ids=["numbers", "names"])
+def test_fashion_is_a_column_where_a_user_has_it(weights: Path, tmp_path: Path, called: tuple[str, ...]) -> None:
+    more = tmp_path / "models"
+    classifier = build_classifier("resnet18", called, 28, width=0.05)
+    save_classifier(more / "f", classifier, {"name": "Fashion-MNIST, ResNet-18"})
+    a_decoder(more / "g", config_for(classifier, width=4), "Fashion-MNIST, Mirror-CFE", "Fashion-MNIST, ResNet-18")
+    mnist, fashion = entries(more)
+    assert (mnist.name, fashion.name) == ("mnist", "fashion")
+    assert "set CFREADER_DATA to the folder that holds fashion-mnist" in fashion.missing()
+    pictures, labels = idx_folder(tmp_path / "data" / "fashion-mnist")
+    mnist, fashion = entries(more)
+    assert fashion.missing() == "" and "fashion-mnist" in fashion.inputs(())
+    column = column_of(fashion)
+    index = {n: called.index(str(n)) for n in (4, 6, 7, 9)} if called == DIGITS else {6: 0, 4: 1, 7: 2, 9: 3}
+    ways = [(4, 6), (6, 4), (7, 9), (9, 7)]
+    if called == DIGITS:
+        ways[2:2], index = [(0, 2), (2, 0)], index | {0: 0, 2: 2}
+    assert column.directions == tuple((index[a], index[b]) for a, b in ways)
+    pool, kept = column.pool("test"), np.isin(labels, list(index))
+    assert torch.equal(pool.images[:, 0], torch.from_numpy(pictures[kept]) / 255)
+    assert pool.labels.tolist() == [index[int(n)] for n in labels[kept]]
+    assert absent_sets([e.source for e in entries(more)]) == absent_sets(["mnist", "fashion"])
+
+
+def test_blood_cells_are_read_in_grey(weights: Path, tmp_path: Path) -> None:
+    more, data = tmp_path / "models", tmp_path / "data"
+    classifier = build_classifier("resnet18", ("erythroblast", "lymphocyte"), 28, width=0.05)
+    save_classifier(more / "b", classifier, {"name": "BloodMNIST, ResNet-18"})
+    a_decoder(more / "d", config_for(classifier, width=4), "Cells, Mirror-CFE", "BloodMNIST, ResNet-18")
+    data.mkdir()
+    red = np.zeros((16, 28, 28, 3), dtype=np.uint8)
+    red[..., 0] = np.arange(16)[:, None, None]
+    labels = (np.arange(16) % 8)[:, None]
+    parts = {f"{split}_{what}": array for split in ("train", "val", "test") for what, array in
+             (("images", red), ("labels", labels))}  # fmt: skip
+    np.savez(data / "bloodmnist.npz", **parts)
+    blood = column_of(entries(more)[1])
+    pool = blood.pool("test")
+    assert blood.name == "blood" and blood.directions == ((0, 1), (1, 0)) and pool.labels.tolist() == [0, 1, 0, 1]
+    assert (pool.images * 255).amax(dim=(1, 2, 3)).round().tolist() == [1, 1, 3, 4]
+    assert [line.split(":")[0] for line in absent_sets(["mnist", "blood"])] == ["Fashion-MNIST"]
+    assert [line.split(":")[0] for line in absent_sets(["mnist"])] == ["Fashion-MNIST", "Blood-MNIST, in grey"]
+
+
+def test_other_array_sets_take_as_many_images_as_digits() -> None:
+    assert as_many({"mnist": 192, "ucsd": 60}, "fashion") == 192 and as_many({"mnist": 192, "ucsd": 60}, "ucsd") == 60
 
 
 def test_a_class_that_is_never_right_is_said_so(weights: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from cfcore.engines.base import silent
 from cfcore.engines.cem import CEMConfig
 from cfcore.metrics.comparison import l1_distance
 from services.reproduce.mirror import rivals, rivals_networks, rivals_pixels
-from services.reproduce.mirror.material import Column
+from services.reproduce.mirror.columns import Column
 
 from .conftest import a_column, networks
 

@@ -9,7 +9,7 @@ import torch
 
 from cfcore.engines.base import silent
 from services.reproduce.mirror import methods, rows, table1, truth
-from services.reproduce.mirror.material import Column, Led
+from services.reproduce.mirror.columns import Column, Led
 from services.reproduce.mirror.methods import METHODS, available, outcomes
 from services.reproduce.mirror.tuning import chosen
 
