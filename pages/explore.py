@@ -32,7 +32,7 @@ def explore_page() -> None:
             image_id, listed = choose_image(run, opened)
         if image_id is None:
             with sides[1]:
-                layout.empty("No image here", "The classifier gives no image of this split that class.")
+                layout.empty("No image here", "The filters leave no image: choose another split, class or case.")
             return
         choice = Choice(run.id, image_id, rendering, listed)
         with bar:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import sqlalchemy as sa
-
 from cfcore.rendering import Rendering, keeps_source
-from db.models import Counterfactual, Image, Run
-from services.images import Gray, crop_back, read_pixels, small_tensor, square_tensor, to_unit
+from db.models import Image, Run
+from services.explain_settings import ExplainSettings
+from services.images import Gray, crop_back, read_pixels, square_tensor, to_unit
 from services.pictures import thumbnail_png
-from services.runs import ExplainSettings, RunView, engine_folder, list_runs
+from services.runs import RunView, engine_folder, list_runs
 from services.selection import SHOWN
 from services.workspace import Workspace
 
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
 # Views hold pixels at the source's size (a 2,000 px radiograph: 50 MB), thumbnails a few kB.
 KEPT_ENGINES, KEPT_VIEWS, KEPT_IMAGES, KEPT_THUMBNAILS = 4, 8, 8, 512
 THUMBNAIL_SIDE = 128
-MOST_CLASSIFIED, CLASSIFIED_AT_ONCE = 400, 16
 
 
 class NothingToExplore(ValueError):
@@ -76,24 +73,6 @@ class View:
     rendering: Rendering
 
 
-@dataclass(frozen=True)
-class ImageChoice:
-    """An image in the list at the side of Explore; `p_source`: probability of the target class."""
-
-    id: int
-    split: str
-    labels: tuple[str, ...]
-    p_source: float
-
-
-@dataclass(frozen=True)
-class ImageChoices:
-    """Images in the list, and how many the data set (or its split) has."""
-
-    images: tuple[ImageChoice, ...]
-    total: int
-
-
 _loading = threading.Lock()
 
 
@@ -139,68 +118,6 @@ def _open_engine(workspace: Workspace, run_id: int, stamp: float) -> OpenEngine:
 def explorable_runs(workspace: Workspace) -> list[RunView]:
     """Runs whose engine is fitted, the newest first."""
     return [run for run in list_runs(workspace, "explain") if engine_folder(workspace, run.id).is_dir()]
-
-
-def image_choices(
-    workspace: Workspace, run_id: int, split: str | None = None, predicted: str | None = None, limit: int = 24
-) -> ImageChoices:
-    """Images to look at in the run's data set: first those that the run flipped, by the best direction before others,
-    then those that it explained without a flip, then the rest.
-
-    Args:
-        split: only this split; None for all. predicted: only images that the classifier calls this class; looks
-            through at most MOST_CLASSIFIED images for them.
-        limit: at most so many.
-
-    Raises:
-        NothingToExplore: the run has no engine yet.
-    """
-    opened = open_engine(workspace, run_id)
-    with workspace.session() as session:
-        run = session.get_one(Run, run_id)
-        explained = sa.and_(Counterfactual.run_id == run_id, Counterfactual.image_id == Image.id)
-        query = sa.select(Image).where(Image.dataset_id == run.dataset_id, Image.look.in_(SHOWN))
-        if split is not None:
-            query = query.where(Image.split == split)
-        total = session.scalar(sa.select(sa.func.count()).select_from(query.subquery())) or 0
-        # Directions are stored best first, so the first picture that a person sees is one that the best one flips.
-        order = (
-            Counterfactual.id.is_(None),
-            sa.not_(Counterfactual.flipped),
-            Counterfactual.direction_id.is_(None),
-            Counterfactual.direction_id,
-            Image.id,
-        )
-        images = session.scalars(
-            query.outerjoin(Counterfactual, explained).order_by(*order).limit(MOST_CLASSIFIED)
-        ).all()
-    choices: list[ImageChoice] = []
-    for start in range(0, len(images), CLASSIFIED_AT_ONCE):
-        batch = images[start : start + CLASSIFIED_AT_ONCE]
-        for image, share in zip(batch, _probabilities(workspace, opened, batch), strict=True):
-            is_target = share > 0.5
-            if predicted is None or is_target == (predicted == opened.target_name):
-                choices.append(ImageChoice(image.id, image.split, tuple(image.labels), share))
-        if len(choices) >= limit:
-            break
-    return ImageChoices(tuple(choices[:limit]), total)
-
-
-_known: dict[tuple[Path, int, int, int], float] = {}
-
-
-def _probabilities(workspace: Workspace, opened: OpenEngine, images: Sequence[Image]) -> list[float]:
-    """Probability of the target class for stored images; each is computed once a process."""
-    import torch
-
-    keys = [(workspace.folder, opened.classifier_id, opened.target, image.id) for image in images]
-    missing = [(key, image) for key, image in zip(keys, images, strict=True) if key not in _known]
-    if missing:
-        small = small_tensor(workspace, [image for _, image in missing], opened.classifier.size)
-        with torch.no_grad():
-            found = opened.engine.probability(small, opened.target)
-        _known.update({key: float(share) for (key, _), share in zip(missing, found, strict=True)})
-    return [_known[key] for key in keys]
 
 
 @lru_cache(maxsize=KEPT_THUMBNAILS)

@@ -5,82 +5,26 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from cfcore.engines import catalogue
 from cfcore.generators import registry as generators
-from cfcore.rendering import DEFAULT_RENDERING, RENDERINGS, Rendering
 from db.events import record
 from db.models import Dataset, Direction, Image, Model, Run, now
+from services.explain_settings import ExplainSettings, RunRefused
+from services.ground_truth import GroundTruth, labels_of
 from services.run_kinds import RUN_KINDS, generator_trained
-from services.selection import SHOWN, ImageRule
+from services.selection import SHOWN
 from services.workspace import Workspace
 
-if TYPE_CHECKING:
-    from cfcore.engines.base import Engine
-
 UNDER_WAY = ("queued", "running")
-MOST_IMAGES = 5000
 PACKAGES = ("cfreader", "torch", "monai", "numpy", "scipy", "safetensors", "pillow", "pydicom")
-
-
-class RunRefused(ValueError):
-    """A run cannot be started, cancelled or resumed; the message says what to change."""
-
-
-@dataclass(frozen=True)
-class ExplainSettings:
-    """Settings of a run of kind "explain".
-
-    Attributes:
-        engine: key of the registry, e.g. "eigenfind". target: the class to move to.
-        images: which images to explain. fit: which ones the directions are ranked on.
-        rendering: one of `cfcore.rendering`. config: fields of the engine's Config, the rest at their defaults.
-    """
-
-    engine: str
-    target: str
-    images: ImageRule
-    fit: ImageRule
-    rendering: Rendering
-    config: dict[str, Any]
-
-    @classmethod
-    def of(cls, settings: dict[str, Any]) -> ExplainSettings:
-        """Read {"engine", "target", "images": {"split", "n", "seed", "predicted"}, "fit_split", "fit_n", "rendering",
-        "config"}; everything but engine and target has a default. Raises RunRefused for what makes no sense."""
-        for key in ("engine", "target"):
-            if not settings.get(key):
-                raise RunRefused(f"the run needs a {key}: choose one")
-        rule = settings.get("images", {})
-        seed, predicted = int(rule.get("seed", 0)), rule.get("predicted") or None
-        images = ImageRule(rule.get("split", "test"), int(rule.get("n", 100)), seed, predicted)
-        fit = ImageRule(settings.get("fit_split", "val"), int(settings.get("fit_n", 64)), seed, predicted)
-        rendering = settings.get("rendering", DEFAULT_RENDERING)
-        if rendering not in RENDERINGS:
-            raise RunRefused(f"no rendering {rendering!r}; choose one of: {', '.join(RENDERINGS)}")
-        for n, what in ((images.n, "images to explain"), (fit.n, "images to rank directions on")):
-            if not 1 <= n <= MOST_IMAGES:
-                raise RunRefused(f"the number of {what} is {n}; choose 1 to {MOST_IMAGES}")
-        if predicted == settings["target"]:
-            raise RunRefused(f"the images are {predicted} already; choose another target or other images")
-        return cls(settings["engine"], settings["target"], images, fit, rendering, dict(settings.get("config", {})))
-
-    def config_of(self, kind: type[Engine]) -> Any:
-        """The engine's Config with these settings. Raises RunRefused that names the unknown or impossible one."""
-        known = {field.name for field in fields(kind.Config)}
-        if unknown := sorted(set(self.config) - known):
-            raise RunRefused(f"{kind.title} has no setting {unknown[0]!r}; it has {', '.join(sorted(known))}")
-        try:
-            return kind.Config(**self.config)
-        except ValueError as error:
-            raise RunRefused(f"{kind.title}: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -271,6 +215,11 @@ def _check_explain(
         )
         if not count:
             raise RunRefused(f"{dataset.name} has no images in the split {split!r} {what}: choose another split")
+    if names and settings.images.case != "all":
+        try:
+            GroundTruth.of(names, classifier.card).check(dataset.name, labels_of(session, dataset.id))
+        except ValueError as error:
+            raise RunRefused(str(error)) from error
 
 
 def moves_an_image(engine: str, config: dict[str, Any], generator_card: dict[str, Any]) -> int:

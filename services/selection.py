@@ -10,6 +10,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from db.models import Image
+from services.ground_truth import GroundTruth
 from services.images import small_tensor
 from services.workspace import Workspace
 
@@ -23,12 +24,17 @@ BATCH = 32
 @dataclass(frozen=True)
 class ImageRule:
     """Which images: of `split`, that the classifier calls `predicted` (None: anything but the target), the first `n`
-    patients in an order drawn from `seed`."""
+    patients in an order drawn from `seed`.
+
+    `case`, one of `ground_truth.CASES`: "correct" takes those alone that the classifier gets right, "error" those whose
+    ground truth is the target, so that their way leads to what they are. An image of unknown truth is neither.
+    """
 
     split: str
     n: int
     seed: int
     predicted: str | None = None
+    case: str = "all"
 
 
 def shuffled_patients(workspace: Workspace, dataset_id: int, split: str, seed: int) -> list[Image]:
@@ -51,32 +57,63 @@ def choose_images(
     rule: ImageRule,
     target: int,
     progress: Callable[[float, str], None],
+    truths: GroundTruth | None = None,
 ) -> list[Image]:
     """The images of `rule`, at most `rule.n`; fewer where the split has no more.
+
+    Args:
+        truths: how the labels are read; needed for every case but "all".
 
     Raises:
         ValueError: no image meets the rule; the message tells what the split holds.
     """
     import torch
 
-    from cfcore.classifiers.base import is_class
-
     pool = shuffled_patients(workspace, dataset_id, rule.split, rule.seed)
     wanted = None if rule.predicted is None else classifier.class_index(rule.predicted)
+    asked = pool if rule.case == "all" else _of_case(pool, rule, target, truths)
     chosen: list[Image] = []
-    for start in range(0, len(pool), BATCH):
+    for start in range(0, len(asked), BATCH):
         progress(min(1.0, len(chosen) / rule.n), f"choosing images: {len(chosen)} of {rule.n}")
-        batch = pool[start : start + BATCH]
+        batch = asked[start : start + BATCH]
         with torch.no_grad():
-            logits = classifier.logits(small_tensor(workspace, batch, classifier.size))
-        meets = ~is_class(logits, target) if wanted is None else is_class(logits, wanted)
-        chosen += [image for image, yes in zip(batch, meets.tolist(), strict=True) if yes]
+            classes = classifier.logits(small_tensor(workspace, batch, classifier.size)).argmax(dim=1).tolist()
+        for image, said in zip(batch, classes, strict=True):
+            meets = said != target if wanted is None else said == wanted
+            # An error is one by its truth, the target, which C does not call it; see `_of_case`.
+            if meets and (rule.case != "correct" or (truths is not None and said == truths.class_of(image.labels))):
+                chosen.append(image)
         if len(chosen) >= rule.n:
             break
     if not chosen:
-        name = f"anything but {classifier.class_names[target]}" if wanted is None else rule.predicted
-        raise ValueError(
-            f"the split {rule.split!r} has {len(pool)} patients and the classifier calls none of them {name}; "
-            "choose another split, another class or another data set"
-        )
+        raise ValueError(_nothing(classifier, rule, target, len(pool), len(asked)))
     return chosen[: rule.n]
+
+
+def _of_case(pool: list[Image], rule: ImageRule, target: int, truths: GroundTruth | None) -> list[Image]:
+    """The images that can be of the rule's case by their ground truth: for an error those of the target class."""
+    if truths is None:
+        raise ValueError(f"the case {rule.case!r} asks for the ground truth: say how the labels are read")
+    classes = [truths.class_of(image.labels) for image in pool]
+    is_error = rule.case == "error"
+    return [image for image, own in zip(pool, classes, strict=True) if own is not None and (own == target) == is_error]
+
+
+def _nothing(classifier: Classifier, rule: ImageRule, target: int, patients: int, asked: int) -> str:
+    name = classifier.class_names[target]
+    called = f"anything but {name}" if rule.predicted is None else rule.predicted
+    split = f"the split {rule.split!r} has {patients} patients"
+    if rule.case == "error":
+        return (
+            f"{split}, {asked} of them {name} by their labels, and the classifier calls none of these {called}: no "
+            "image is wrong in this way; choose another target, split or data set, or do not ask for wrong ones"
+        )
+    if rule.case == "correct":
+        return (
+            f"{split}, {asked} of them known not to be {name}, and the classifier calls none of these {called} "
+            "rightly; choose another split, another class or another data set, or do not ask for right ones"
+        )
+    return (
+        f"{split} and the classifier calls none of them {called}; choose another split, another class or another data "
+        "set"
+    )

@@ -12,6 +12,7 @@ from cfcore.reports.transition import frames
 from db.models import Image
 from services.animation import coloured_gif, mp4, need_mp4
 from services.datasets import DatasetView, dataset_named
+from services.ground_truth import CASES, GroundTruth
 from services.images import small_tensor
 from services.models import load_classifier, load_generator, model_named
 from services.selection import shuffled_patients
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from cfcore.engines.base import Progress
 
 FORMATS = {"mp4": ("mp4",), "gif": ("gif",), "both": ("mp4", "gif")}
-CASES = ("all", "correct", "error")
 BATCH = 32
 
 
@@ -106,8 +106,8 @@ def write_transitions(workspace: Workspace, wish: Wish, out: Path, progress: Pro
     classifier, decoder = (load_classifier(workspace, classifier_row.id), load_generator(workspace, decoder_row.id))
     assert isinstance(decoder, MirrorDecoder)
     engine = MirrorEngine(classifier, decoder, MirrorCFEConfig())
-    rest = classifier_row.card.get("settings", {}).get("negative") is None
-    led = _chosen(workspace, wish, data, classifier, decoder_row.card.get("pairs") or (), rest)
+    truths = GroundTruth.of(classifier.class_names, classifier_row.card)
+    led = _chosen(workspace, wish, data, classifier, decoder_row.card.get("pairs") or (), truths)
     made = []
     for i, one in enumerate(led):
         progress(i / len(led), f"film {i + 1} of {len(led)}")
@@ -130,7 +130,7 @@ def _written(
 
 def _chosen(
     workspace: Workspace, wish: Wish, data: DatasetView, classifier: Classifier, pairs: Sequence[Sequence[str]],
-    rest: bool,
+    truths: GroundTruth,
 ) -> list[_Led]:  # fmt: skip
     import torch
 
@@ -145,7 +145,7 @@ def _chosen(
     if not pool:
         told = ", ".join(sorted(data.splits)) or "none"
         raise ValueError(f"the data set {data.name!r} has no images in the split {wish.split!r}; splits are {told}")
-    _check_labels(names, data, rest)
+    truths.check(data.name, data.labels)
     chosen: list[_Led] = []
     for start in range(0, len(pool), BATCH):
         rows = pool[start : start + BATCH]
@@ -153,7 +153,7 @@ def _chosen(
         with torch.no_grad():
             sources = classifier.logits(pictures).argmax(dim=1).tolist()
         for row, picture, source in zip(rows, pictures.split(1), sources, strict=True):
-            truth = _truth(names, row.labels, rest)
+            truth = truths.class_of(row.labels)
             if truth is None:
                 continue
             led = truth if source != truth else target
@@ -171,21 +171,3 @@ def _chosen(
             "target, split, case or data set"
         )
     return chosen
-
-
-def _check_labels(names: Sequence[str], data: DatasetView, rest: bool) -> None:
-    needed = names[1:] if len(names) == 2 and rest else names
-    if not set(needed) & set(data.labels):
-        raise ValueError(
-            f"no image of {data.name!r} is labelled {' or '.join(needed)}, so their ground truth is unknown: labels "
-            f"are {', '.join(sorted(data.labels)) or 'none'}; choose a data set of this classifier's classes"
-        )
-
-
-def _truth(names: Sequence[str], labels: Sequence[str], rest: bool) -> int | None:
-    """The class that an image carries; None where it carries none or several. `rest`: of two classes, the first is
-    whatever does not carry the label of the second."""
-    carried = [i for i, name in enumerate(names) if name in labels]
-    if len(names) == 2 and rest and labels:
-        return int(1 in carried)
-    return carried[0] if len(carried) == 1 else None

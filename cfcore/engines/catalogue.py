@@ -20,6 +20,9 @@ class Method:
         name, title, generator_kind: as the engine class has them. short: its title in a word or two.
         config: "module:class" of its Config; a module without torch opens a form at once.
         about: what tells it from other methods, in one sentence without a full stop.
+        fit_images: its `fit` wants other images than those that are explained, on which it ranks directions or, as
+            Mirror-CFE, measures its effect. One that looks for each image's counterfactual alone has nothing to choose:
+            it measures its effect on images that it explains.
     """
 
     name: str
@@ -28,6 +31,7 @@ class Method:
     generator_kind: str | None
     config: str
     about: str
+    fit_images: bool = True
 
     def config_class(self) -> type:
         """The Config, imported now."""
@@ -119,6 +123,7 @@ METHODS: dict[str, Method] = {
             None,
             "cfcore.engines.wachter.config:WachterConfig",
             "changes pixels by plain gradients, as little as its weight of the class allows",
+            fit_images=False,
         ),
         Method(
             "cem",
@@ -127,6 +132,7 @@ METHODS: dict[str, Method] = {
             None,
             "cfcore.engines.cem.config:CEMConfig",
             "adds the fewest and faintest pixels that make another class",
+            fit_images=False,
         ),
         Method(
             "pgd",
@@ -135,6 +141,7 @@ METHODS: dict[str, Method] = {
             None,
             "cfcore.engines.pgd.config:PGDConfig",
             "moves every pixel against the classifier within a budget, an adversarial attack",
+            fit_images=False,
         ),
         Method(
             "revise",
@@ -143,6 +150,7 @@ METHODS: dict[str, Method] = {
             "vae",
             "cfcore.engines.revise.config:ReviseConfig",
             "moves the latent of a VAE by gradients until the class changes",
+            fit_images=False,
         ),
         Method(
             "expgan",
@@ -151,6 +159,7 @@ METHODS: dict[str, Method] = {
             "expgan",
             "cfcore.engines.expgan.config:ExplainGANConfig",
             "draws another class under a mask, in one pass",
+            fit_images=False,
         ),
         Method(
             "c3lt",
@@ -159,6 +168,7 @@ METHODS: dict[str, Method] = {
             "c3lt",
             "cfcore.engines.c3lt.config:C3LTConfig",
             "moves the latent of a VAE to another class by a network, in one pass",
+            fit_images=False,
         ),
     )
 }

@@ -13,7 +13,8 @@ from cfcore.reports.factors import sentence
 from cfcore.wording import counted
 from pages.parts import layout
 from pages.parts.who import workspace
-from services.explore import ImageChoice, OpenEngine, image_choices, thumbnail
+from services.explore import OpenEngine, thumbnail
+from services.explore_images import ImageChoice, image_choices, truths_known
 from services.notebook import list_entries, note_text, picture
 from services.result_truth import truth_of_run
 from services.runs import RunView, run_view
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 SPLITS = {"": "All splits", "test": "Test", "val": "Validation", "train": "Training"}
 ANY = "Any class"
+CASES = {"all": "Right or wrong", "correct": "Classifier is right", "error": "Classifier is wrong"}
 STEP = 12
 
 
@@ -37,7 +39,7 @@ class Choice:
 
 
 def choose_image(run: RunView, opened: OpenEngine) -> tuple[int | None, tuple[int, ...]]:
-    """Thumbnails under two filters. Returns the chosen image, None where the filters leave none, and all listed."""
+    """Thumbnails under their filters. Returns the chosen image, None where the filters leave none, and all listed."""
     split = st.selectbox(
         "Split", list(SPLITS), format_func=SPLITS.__getitem__, key=f"split-{run.id}", label_visibility="collapsed"
     )
@@ -48,13 +50,23 @@ def choose_image(run: RunView, opened: OpenEngine) -> tuple[int | None, tuple[in
         label_visibility="collapsed",
         help="What the classifier calls the image",
     )
+    case = "all"
+    if truths_known(workspace(), run.id) is not None:
+        case = st.selectbox(
+            "Right or wrong",
+            list(CASES),
+            format_func=CASES.__getitem__,
+            key=f"case-{run.id}",
+            label_visibility="collapsed",
+            help="Whether the classifier calls the image what it is by its labels; one of unknown truth is neither",
+        )
     limit = st.session_state.setdefault(f"limit-{run.id}", STEP)
-    found = image_choices(workspace(), run.id, split or None, None if predicted == ANY else predicted, limit)
+    found = image_choices(workspace(), run.id, split or None, None if predicted == ANY else predicted, limit, case)
     st.caption(f"{run.dataset}, {counted(found.total, 'image')}")
     ids = [image.id for image in found.images]
     asked = st.query_params.get("image", "")
     chosen = int(asked) if asked.isdigit() else None
-    filters = (run.id, split, predicted)
+    filters = (run.id, split, predicted, case)
     filtered_anew = st.session_state.get("explore-filters", filters) != filters
     st.session_state["explore-filters"] = filters
     # An image that the address names is shown whether or not the list has it, until somebody filters the list.
@@ -83,6 +95,8 @@ def thumbnails(images: tuple[ImageChoice, ...], chosen: int | None, opened: Open
             )
             words = [", ".join(image.labels), SPLITS[image.split].lower()]
             words.append(f"{opened.target_name} {layout.percent(image.p_source)}")
+            if image.right is False:
+                words.append("the classifier is wrong")
             if st.button(
                 f"Image {number}", key=f"thumb-{image.id}", help=" · ".join(filter(None, words)), width="stretch"
             ):

@@ -20,6 +20,7 @@ from pages.parts.who import actor, workspace
 from services import run_kinds
 from services.dataset_views import patients_by_split
 from services.datasets import DatasetView, list_datasets
+from services.ground_truth import GroundTruth
 from services.models import ModelView, list_models
 from services.runs import moves_an_image, start_run
 
@@ -71,6 +72,7 @@ def explain_form(dataset: DatasetView, classifiers: Sequence[ModelView]) -> None
         target = st.selectbox("Target class", names, index=len(names) - 1, help="The class that images are moved to")
         sources = [name for name in names if name != target]
         predicted = st.selectbox("Images that the classifier calls", sources, help="One image of each patient")
+        case = case_of(classifier, dataset, target)
     with st.container(horizontal=True):
         count = st.container()
         split = st.selectbox(
@@ -80,11 +82,7 @@ def explain_form(dataset: DatasetView, classifiers: Sequence[ModelView]) -> None
         seed = st.number_input("Seed", 0, 2**31 - 1, 0, help="Draws the images; the same seed draws the same ones")
     with st.expander("Search and rendering"):
         config = ask(method.settings(), engine, method.groups())
-        fits = [s for s in ("val", "train", "test") if s in dataset.splits]
-        with st.container(horizontal=True):
-            count = st.container()
-            fit_split = st.selectbox("from split", fits, format_func=lambda s: split_word(dataset, s))
-            fit_n = image_count(count, "Images to rank directions on", 32, dataset, fit_split)
+        fit = fit_images(method, dataset)
         rendering = st.radio(
             "Rendering",
             RENDERINGS,
@@ -94,19 +92,40 @@ def explain_form(dataset: DatasetView, classifiers: Sequence[ModelView]) -> None
     settings = {
         "engine": engine,
         "target": target,
-        "images": {"split": split, "n": int(n), "seed": int(seed), "predicted": predicted},
-        "fit_split": fit_split,
-        "fit_n": int(fit_n),
+        "images": {"split": split, "n": int(n), "seed": int(seed), "predicted": predicted, "case": case},
+        **fit,
         "rendering": rendering,
         "config": config,
     }
-    if moves := int(fit_n) * moves_an_image(engine, config, generator.card if generator else {}):
+    if fit and (moves := fit["fit_n"] * moves_an_image(engine, config, generator.card if generator else {})):
         st.caption(
             f"The search draws and classifies up to {counted(moves, 'moved image')}: one image of each patient in "
-            f"{fit_split} that the classifier calls {predicted}, at most {fit_n}."
+            f"{fit['fit_split']} that the classifier calls {predicted}, at most {fit['fit_n']}."
         )
     generator_id = generator.id if generator else None
     finish("explain", f"{method.short}, {target}", settings, int(seed), dataset, classifier.id, generator_id)
+
+
+def case_of(classifier: ModelView, dataset: DatasetView, target: str) -> str:
+    """Whether the classifier is to be right or wrong about the images; asked where the labels tell."""
+    truths = GroundTruth.of(classifier.card.get("class_names", []), classifier.card)
+    if not truths.known_by(dataset.labels):
+        return "all"
+    words = {"all": "Right or wrong", "correct": "Right", "error": f"Wrong: by their labels they are {target}"}
+    told = "By the labels. A wrong image is led to its ground truth: what would make it right?"
+    return str(st.selectbox("The classifier is", list(words), format_func=words.__getitem__, help=told))
+
+
+def fit_images(method: Method, dataset: DatasetView) -> dict[str, Any]:
+    """The settings that say on which images the method ranks its directions; none where it asks for none."""
+    if not method.fit_images:
+        return {}
+    fits = [s for s in ("val", "train", "test") if s in dataset.splits]
+    with st.container(horizontal=True):
+        count = st.container()
+        split = st.selectbox("from split", fits, format_func=lambda s: split_word(dataset, s))
+        n = image_count(count, "Images to rank directions on", 32, dataset, split)
+    return {"fit_split": split, "fit_n": n}
 
 
 def knows_a_label(classifier: ModelView, dataset: DatasetView) -> bool:

@@ -21,6 +21,13 @@ Target = Annotated[str, typer.Option(help="Class to move to.")]
 Count = Annotated[int, typer.Option(help="Images to explain.")]
 FitSplit = Annotated[str, typer.Option(help="Split on which the directions are ranked.")]
 FitCount = Annotated[int, typer.Option(help="Images on which they are ranked.")]
+Case = Annotated[
+    str,
+    typer.Option(
+        help="error: only images of the target class that the classifier calls another, led to their ground truth; "
+        "correct: only images that it gets right; all: both."
+    ),
+]
 Rendering = Annotated[str, typer.Option(help=f"{', '.join(RENDERINGS)}.")]
 Refine = Annotated[
     int, typer.Option(help="Optimiser steps that bring each image's code closer to the image first; 0: none.")
@@ -35,6 +42,7 @@ def eigenfind(
     target: Target,
     n: Count = 30,
     split: str = "test",
+    case: Case = "all",
     fit_split: FitSplit = "val",
     fit_n: FitCount = 32,
     scan: Annotated[int, typer.Option(help="Eigenvectors scanned, both signs each.")] = 20,
@@ -62,7 +70,7 @@ def eigenfind(
     """Rank the eigenvectors that change the classifier's mind, and explain images with them."""
     config = {"scan": scan, "k": k, "degree": degree, "basis": basis, "race": race, "prerank": prerank}
     config |= {"halving": halving, "refine": refine}
-    settings = _settings("eigenfind", target, split, n, fit_split, fit_n, rendering, seed, config)
+    settings = _settings("eigenfind", target, _images(split, n, seed, case), fit_split, fit_n, rendering, config)
     _explain("EigenFind", settings, dataset, classifier, generator, workspace, json)
 
 
@@ -74,6 +82,7 @@ def attfind(
     target: Target,
     n: Count = 30,
     split: str = "test",
+    case: Case = "all",
     fit_split: FitSplit = "val",
     fit_n: FitCount = 32,
     k: Annotated[int, typer.Option(help="(coordinate, sign) pairs kept.")] = 10,
@@ -93,7 +102,7 @@ def attfind(
 ) -> None:
     """Rank the single style coordinates that change the classifier's mind, and explain images with them."""
     config = {"k": k, "degree": degree, "selection": selection, "verified": verified, "refine": refine}
-    settings = _settings("attfind", target, split, n, fit_split, fit_n, rendering, seed, config)
+    settings = _settings("attfind", target, _images(split, n, seed, case), fit_split, fit_n, rendering, config)
     _explain("AttFind", settings, dataset, classifier, generator, workspace, json)
 
 
@@ -108,7 +117,14 @@ def explain(
     ] = None,
     n: Count = 30,
     split: str = "test",
-    fit_split: FitSplit = "val",
+    case: Case = "all",
+    fit_split: Annotated[
+        str | None,
+        typer.Option(
+            help="Split on which the directions are ranked: val without it. A method that ranks none measures its "
+            "effect on images that it explains."
+        ),
+    ] = None,
     fit_n: FitCount = 32,
     set: Annotated[list[str] | None, typer.Option(help="SETTING=VALUE of the method; may be given several times.")] = (
         None
@@ -120,7 +136,9 @@ def explain(
 ) -> None:
     """Explain images with any method; without --set at its defaults."""
     chosen = method_named(method)
-    settings = _settings(method, target, split, n, fit_split, fit_n, rendering, seed, _values(chosen, set or []))
+    settings = _settings(
+        method, target, _images(split, n, seed, case), fit_split, fit_n, rendering, _values(chosen, set or [])
+    )
     _explain(chosen.title, settings, dataset, classifier, generator, workspace, json)
 
 
@@ -139,21 +157,23 @@ def _names(method: Method) -> str:
     return ", ".join(setting.name for setting in method.settings())
 
 
+def _images(split: str, n: int, seed: int, case: str) -> dict[str, Any]:
+    return {"split": split, "n": n, "seed": seed, "case": case}
+
+
 def _settings(
     engine: str,
     target: str,
-    split: str,
-    n: int,
-    fit_split: str,
+    images: dict[str, Any],
+    fit_split: str | None,
     fit_n: int,
     rendering: str,
-    seed: int,
     config: dict[str, Any],
 ) -> dict[str, Any]:
     return {
         "engine": engine,
         "target": target,
-        "images": {"split": split, "n": n, "seed": seed},
+        "images": images,
         "fit_split": fit_split,
         "fit_n": fit_n,
         "rendering": rendering,

@@ -6,7 +6,7 @@ import functools
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,10 @@ from cfcore.engines.registry import engine_class
 from cfcore.images.encode import encode_png
 from cfcore.rendering import keeps_source
 from db.models import Counterfactual, Direction, Image, Model, Run
+from services.explain_settings import ExplainSettings
+from services.ground_truth import truths_of
 from services.images import batches_of, crop_back, from_unit, read_pixels, small_tensor
-from services.runs import ExplainSettings, engine_folder, versions
+from services.runs import engine_folder, versions
 from services.selection import choose_images, shuffled_patients
 from services.worker import lease
 from services.worker.least import least_degrees
@@ -79,13 +81,18 @@ def _chosen(job: Job) -> tuple[list[Image], list[Image]]:
     run = job.run
     if "images" in run.inputs:
         return _images(job.workspace, run.inputs["images"]), _images(job.workspace, run.inputs["fit_images"])
-    assert run.dataset_id is not None
-    rule = job.settings.images
-    chosen = choose_images(job.workspace, run.dataset_id, job.classifier, rule, job.target, job.progress.part(0.0, 0.1))
-    fit_rule = job.settings.fit
-    fit_images = choose_images(
-        job.workspace, run.dataset_id, job.classifier, fit_rule, job.target, job.progress.part(0.1, 0.15)
+    assert run.dataset_id is not None and run.classifier_id is not None
+    rule, fit_rule, names = job.settings.images, job.settings.fit, job.classifier.class_names
+    is_asked = rule.case != "all"
+    truths = truths_of(job.workspace, run.classifier_id, names, run.dataset_id) if is_asked else None
+    chosen = choose_images(
+        job.workspace, run.dataset_id, job.classifier, rule, job.target, job.progress.part(0.0, 0.1), truths
     )
+    if fit_rule == replace(rule, n=fit_rule.n) and fit_rule.n <= rule.n:
+        fit_images = chosen[: fit_rule.n]
+    else:
+        tell = job.progress.part(0.1, 0.15)
+        fit_images = choose_images(job.workspace, run.dataset_id, job.classifier, fit_rule, job.target, tell)
     with job.workspace.session() as session:
         lease.hold(session, job.progress.holder)
         row = session.get_one(Run, run.id)

@@ -7,8 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 from PIL import Image as Pillow
+from streamlit.testing.v1 import AppTest
 
+from db.models import Image
 from services.models import list_models
 from services.notebook import list_entries, picture
 from services.overlay import SEARCH
@@ -128,3 +131,36 @@ def test_a_filter_without_images_is_no_error(workspace: Workspace, monkeypatch: 
     splits.set_value("val")
     predicted.set_value("Bright").run()
     assert not page.exception and "No image here" in text_of(page)
+
+
+def test_errors_of_the_classifier_are_a_filter(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, told: dict[str, Any]
+) -> None:
+    run_of(workspace)
+    with workspace.session() as session:
+        images = session.scalars(sa.select(Image).order_by(Image.id)).all()
+        wrong, bright = images[2], images[0]
+        wrong.labels = ["Bright"]
+
+    def filtered(case: str, predicted: str = "Any class") -> AppTest:
+        page = app(monkeypatch, "explore")
+        next(box for box in page.selectbox if box.label == "Predicted class").set_value(predicted)
+        box = next(box for box in page.selectbox if box.label == "Right or wrong")
+        assert box.options == ["Right or wrong", "Classifier is right", "Classifier is wrong"]
+        box.set_value(case).run()
+        assert not page.exception
+        return page
+
+    page = filtered("error")
+    assert told["images"] == [wrong.id] and told["image"] == wrong.id
+    (thumb,) = [button for button in page.button if (button.key or "").startswith("thumb-")]
+    assert thumb.help.endswith("the classifier is wrong")
+    filtered("correct")
+    assert wrong.id not in told["images"] and len(told["images"]) == 8
+    assert "No image here" in text_of(filtered("error", "Bright"))
+    with workspace.session() as session:
+        for image in (wrong, bright):
+            session.get_one(Image, image.id).labels = ["Dark"]
+    page = app(monkeypatch, "explore")
+    assert not any(box.label == "Right or wrong" for box in page.selectbox), "no label names the positive class"
+    assert not page.exception and len(told["images"]) == 9

@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from PIL import Image as Pillow
 
 from db.models import Counterfactual, Image, Run
-from services.explore import NothingToExplore, explorable_runs, explore, image_choices, open_engine, thumbnail
+from services.explore import NothingToExplore, explorable_runs, explore, open_engine, thumbnail
+from services.explore_images import image_choices
 from services.images import read_pixels, to_unit
 from services.pictures import difference_limit, difference_rgb, gray8, gray_png, thumbnail_png, triptych_png
 from services.runs import start_run

@@ -10,7 +10,8 @@ import pytest
 import sqlalchemy as sa
 
 from db.models import Counterfactual
-from services.explore import explore, image_choices, open_engine
+from services.explore import explore, open_engine
+from services.explore_images import image_choices
 from services.runs import run_view, start_run
 from services.worker import lease, queue
 from services.worker.loop import do

@@ -12,6 +12,7 @@ import pytest
 from cfcore.engines import catalogue
 from cfcore.engines.catalogue import METHODS, Method, drawings_an_image, title_of
 from cfcore.engines.registry import ENGINES
+from cfcore.engines.searched import Searched
 from cfcore.engines.settings import Settings
 from cfcore.settings import setting, settings_of
 
@@ -34,6 +35,7 @@ def test_the_catalogue_is_the_registry() -> None:
         method = METHODS[name]
         assert (method.name, method.title, method.generator_kind) == (name, engine.title, engine.generator_kind)
         assert method.config_class() is engine.Config
+        assert method.fit_images is not issubclass(engine, Searched), "only these choose nothing in `fit`"
         assert method.short and method.about and not method.about.endswith(".")
 
 

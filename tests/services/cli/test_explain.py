@@ -14,7 +14,8 @@ import services.models
 from cfcore.engines.registry import engine_class
 from services.cli import explain
 from services.cli.main import app
-from services.runs import DirectionView, ExplainSettings
+from services.explain_settings import ExplainSettings
+from services.runs import DirectionView
 
 COMMON = ("--dataset", "D", "--classifier", "C", "--generator", "G", "--target", "Yes")
 
@@ -61,7 +62,7 @@ def test_attfind_can_be_run_in_both_selections_and_both_searches(started: list[d
     short, full = (config_of(settings) for settings in started)
     assert (short.selection, short.verified, short.refine) == ("independent", 0.04, 0)
     assert (full.selection, full.verified, full.k, full.degree, full.refine) == ("subset", 1.0, 5, 2.0, 10)
-    assert started[0]["images"] == {"split": "test", "n": 9, "seed": 4}
+    assert started[0]["images"] == {"split": "test", "n": 9, "seed": 4, "case": "all"}
     found = json.loads(done.stdout)
     assert found["run"] == 7 and found["directions"][0]["name"] == "v1 +" and found["suggested_degree"] == 3.5
 
@@ -73,6 +74,20 @@ def test_any_method_can_be_run_by_its_key(started: list[dict[str, Any]]) -> None
     config = config_of(started[0])
     assert (config.realisations, config.rate, config.warm) == (3, 0.1, False)
     assert started[0]["name"] == "medXGAN, Yes"
+
+
+@pytest.mark.parametrize("words", [["explain", "expgan"], ["explain", "gradcam"], ["eigenfind"], ["attfind"]])
+def test_every_method_can_start_from_the_classifiers_errors(started: list[dict[str, Any]], words: list[str]) -> None:
+    for extra in ([], ["--case", "error"], ["--case", "odd"]):
+        done = CliRunner().invoke(app, [*words, *COMMON, *extra])
+        assert done.exit_code == 0, done.output
+    every, wrong = (ExplainSettings.of(settings) for settings in started[:2])
+    assert (every.images.case, wrong.images.case) == ("all", "error")
+    # A method that looks for each image's counterfactual alone asks for no images but those.
+    own = "expgan" in words
+    assert (wrong.fit.split, wrong.fit.case) == (("test", "error") if own else ("val", "all"))
+    with pytest.raises(ValueError, match="no case 'odd'"):
+        ExplainSettings.of(started[2])
 
 
 @pytest.mark.parametrize(
