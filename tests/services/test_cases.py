@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from db.models import Image, Model
+from services import explore_images
 from services.explain_settings import ExplainSettings
 from services.explore_images import image_choices, truths_known
 from services.ground_truth import GroundTruth
@@ -155,6 +156,17 @@ def test_explore_lists_the_images_that_the_classifier_gets_wrong(workspace: Work
     relabel(workspace, ["Dark"], [0, 2, 5, 14])
     assert truths_known(workspace, run_id) is None and image_choices(workspace, run_id, case="error").images == ()
     assert {one.right for one in image_choices(workspace, run_id).images} == {None}
+
+
+def test_unknown_truth_takes_no_place_among_the_images_looked_through(
+    workspace: Workspace, scene: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = explained(workspace, scene)
+    relabel(workspace, [], list(range(1, 24)))
+    wrong = relabel(workspace, ["Bright"], [24])
+    monkeypatch.setattr(explore_images, "MOST_CLASSIFIED", 2)  # the bright image and this one
+    assert [one.id for one in image_choices(workspace, run_id, case="error").images] == wrong
+    assert len(image_choices(workspace, run_id).images) == 2
 
 
 def only_test_images(workspace: Workspace) -> None:
