@@ -40,25 +40,34 @@ def pairwise_step(z: Tensor, weight: Tensor, bias: Tensor, source: Tensor, targe
     image, where the difference of the two logits is -D.
 
     Raises:
-        ValueError: a target that is the source class.
+        ValueError: a target that is the source class, or whose row of W is that of the source class: no step tells the
+            two apart.
     """
     margin = mirror_margin(z, weight, bias, source, target)
     normal = weight[target] - weight[source]
-    return -2 * (margin / normal.square().sum(dim=1))[:, None] * normal
+    length = normal.square().sum(dim=1)
+    if (length == 0).any():
+        row = int((length == 0).nonzero()[0])
+        raise ValueError(
+            f"the head has the same weights for the classes {int(source[row])} and {int(target[row])} of image {row}, "
+            "so that no mirror lies between them: choose another target"
+        )
+    return -2 * (margin / length)[:, None] * normal
 
 
 def swapped_step(z: Tensor, weight: Tensor, bias: Tensor, source: Tensor, target: Tensor) -> Tensor:
     """(n, d) the shortest step after which the softmax has the two classes' probabilities swapped and all others kept.
 
     Wc^+ (l_swap - l), Wc = W less the mean of its class rows (METHODS 5). Exact where rank(Wc) = classes - 1; the
-    logits then are the swapped ones up to one constant.
+    logits then are the swapped ones up to one constant. Else the shortest of the steps that come nearest.
 
     Raises:
         ValueError: a target that is the source class.
     """
-    change = _swap(z, weight, bias, source, target)
-    inverse = torch.linalg.pinv(_centred(weight).double())
-    return (change.double() @ inverse.T).to(z)
+    change = _swap(z, weight, bias, source, target).double()
+    # In float64: centred in float32, W keeps a last singular value of rounding errors, which its inverse makes large.
+    inverse = torch.linalg.pinv(_centred(weight.double()))
+    return (change @ inverse.T).to(z)
 
 
 def searched_step(
@@ -70,10 +79,10 @@ def searched_step(
     does what is found: the shortest step again.
 
     Raises:
-        ValueError: a target that is the source class.
+        ValueError: as `pairwise_step`.
     """
     change = _swap(z, weight, bias, source, target).double()
-    centred = _centred(weight).double()
+    centred = _centred(weight.double())
     step = pairwise_step(z, weight, bias, source, target).double().requires_grad_(True)
     optimizer = torch.optim.LBFGS(
         [step],

@@ -15,6 +15,7 @@ from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
 from cfcore.classifiers.base import Classifier
+from cfcore.classifiers.program import ProgramClassifier
 from cfcore.mirror.maps import prior_mask, threshold
 from cfcore.mirror.names import POINTS, Points
 from cfcore.training.weights import freeze, load_weights, read_card, save_weights
@@ -208,8 +209,14 @@ def config_for(classifier: Classifier, **more: Any) -> MirrorConfig:
     """The config of a decoder for `classifier`, `more` its other fields.
 
     Raises:
-        ValueError: the classifier has no global average pooling before a linear head, or takes no squares; says which.
+        ValueError: the classifier has no global average pooling before a linear head, takes no squares, or is a program
+            that hides its layers; says which.
     """
+    if isinstance(classifier, ProgramClassifier):
+        raise ValueError(
+            "Mirror-CFE cannot use this classifier: a TorchScript or torch.export program shows its outputs alone, not "
+            "the layers that the decoder reads; import its weights as safetensors of a DenseNet or a ResNet"
+        )
     size = classifier.size
     if len(size) != 2 or size[0] != size[1]:
         raise ValueError(

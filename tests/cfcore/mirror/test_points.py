@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -96,3 +97,39 @@ def test_names_of_the_pictures_on_the_way() -> None:
     assert [kfe_name(k) for k in (0.0, 0.49, 0.5, 0.99, 1.0)] == ["SFE", "SFE", "CFE", "CFE", "Reflection"]
     with pytest.raises(ValueError, match=r"k is 1\.2"):
         kfe_name(1.2)
+
+
+@pytest.mark.parametrize(("classes", "features"), [(5, 12), (10, 512), (4, 3), (8, 3), (2, 6)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("equal", [False, True], ids=["full", "equal rows"])
+def test_the_closed_form_is_the_shortest_least_squares_step(
+    classes: int, features: int, dtype: torch.dtype, equal: bool
+) -> None:
+    """Against numpy.linalg.lstsq in float64; also where the rank is deficient and the swap cannot be reached."""
+    drawn = torch.Generator().manual_seed(classes + features)
+    weight, bias = torch.randn(classes, features, generator=drawn), torch.randn(classes, generator=drawn)
+    if equal and classes > 2:
+        weight[-1] = weight[-2]
+    z = torch.randn(5, features, generator=drawn)
+    source, target = torch.zeros(5, dtype=torch.long), torch.ones(5, dtype=torch.long)
+    head = weight.to(dtype), bias.to(dtype)
+    wide = weight.double().numpy()
+    margin = mirror_margin(z.double(), weight.double(), bias.double(), source, target).numpy()
+    change = np.zeros((classes, 5))
+    change[0], change[1] = margin, -margin
+    best = np.linalg.lstsq(wide - wide.mean(axis=0), change, rcond=1e-10)[0].T
+    exact = 1e-4 if dtype == torch.float32 else 1e-9
+    for way in (swapped_step, searched_step):
+        found = way(z.to(dtype), *head, source, target)
+        assert found.dtype == dtype
+        np.testing.assert_allclose(found.double().numpy(), best, atol=exact * np.abs(best).max())
+
+
+def test_classes_that_the_head_does_not_tell_apart_have_no_mirror() -> None:
+    weight, bias = torch.ones(3, 4), torch.tensor([0.0, 1.0, 2.0])
+    weight[0] = 2.0
+    z, source, target = torch.rand(2, 4), torch.tensor([0, 1]), torch.tensor([1, 2])
+    for way in (pairwise_step, searched_step):
+        with pytest.raises(ValueError, match="same weights for the classes 1 and 2 of image 1, so that no mirror"):
+            way(z, weight, bias, source, target)
+    assert swapped_step(z, weight, bias, source, target).isfinite().all()
