@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import sqlalchemy as sa
 
+from cfcore.wording import counted
 from db.models import Image
 from services.ground_truth import GroundTruth
 from services.images import small_tensor
@@ -40,13 +41,22 @@ class ImageRule:
 def shuffled_patients(workspace: Workspace, dataset_id: int, split: str, seed: int) -> list[Image]:
     """One image of every patient of a split, in an order that follows from the seed and the images' own bytes (so it
     is the same in every workspace that holds them)."""
+    return one_of_each(shuffled_images(workspace, dataset_id, split, seed))
+
+
+def shuffled_images(workspace: Workspace, dataset_id: int, split: str, seed: int) -> list[Image]:
+    """All images of a split, in the order of `shuffled_patients`."""
     query = sa.select(Image).where(Image.dataset_id == dataset_id, Image.split == split, Image.look.in_(SHOWN))
     with workspace.session() as session:
         rows = sorted(session.scalars(query), key=lambda image: (image.sha256, image.id))
-    order = np.random.default_rng(seed).permutation(len(rows))
+    return [rows[i] for i in np.random.default_rng(seed).permutation(len(rows))]
+
+
+def one_of_each(images: Iterable[Image]) -> list[Image]:
+    """The first image of every patient."""
     first: dict[str, Image] = {}
-    for i in order:
-        first.setdefault(rows[i].patient, rows[i])
+    for image in images:
+        first.setdefault(image.patient, image)
     return list(first.values())
 
 
@@ -69,9 +79,11 @@ def choose_images(
     """
     import torch
 
-    pool = shuffled_patients(workspace, dataset_id, rule.split, rule.seed)
+    images = shuffled_images(workspace, dataset_id, rule.split, rule.seed)
+    pool = one_of_each(images)
     wanted = None if rule.predicted is None else classifier.class_index(rule.predicted)
-    asked = pool if rule.case == "all" else _of_case(pool, rule, target, truths)
+    # Errors are rare: a patient's other images are looked at, too, before one is taken.
+    asked = pool if rule.case == "all" else _of_case(images if rule.case == "error" else pool, rule, target, truths)
     chosen: list[Image] = []
     for start in range(0, len(asked), BATCH):
         progress(min(1.0, len(chosen) / rule.n), f"choosing images: {len(chosen)} of {rule.n}")
@@ -83,6 +95,7 @@ def choose_images(
             # An error is one by its truth, the target, which C does not call it; see `_of_case`.
             if meets and (rule.case != "correct" or (truths is not None and said == truths.class_of(image.labels))):
                 chosen.append(image)
+        chosen = one_of_each(chosen)
         if len(chosen) >= rule.n:
             break
     if not chosen:
@@ -105,8 +118,8 @@ def _nothing(classifier: Classifier, rule: ImageRule, target: int, patients: int
     split = f"the split {rule.split!r} has {patients} patients"
     if rule.case == "error":
         return (
-            f"{split}, {asked} of them {name} by their labels, and the classifier calls none of these {called}: no "
-            "image is wrong in this way; choose another target, split or data set, or do not ask for wrong ones"
+            f"{split}, {counted(asked, 'image')} of theirs {name} by the labels, and the classifier calls none of these "
+            f"{called}: no image is wrong in this way; choose another target, split or data set, or do not ask for wrong ones"
         )
     if rule.case == "correct":
         return (

@@ -15,7 +15,7 @@ from services.datasets import DatasetView, dataset_named
 from services.ground_truth import CASES, GroundTruth
 from services.images import small_tensor
 from services.models import load_classifier, load_generator, model_named
-from services.selection import shuffled_patients
+from services.selection import one_of_each, shuffled_images
 from services.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -141,7 +141,9 @@ def _chosen(
     partners = partners_of(names, pairs)
     if target is None and (partners.sum(dim=1) > 1).any():
         raise ValueError(f"this decoder leads a class to several others: name one with --target, of {', '.join(names)}")
-    pool = shuffled_patients(workspace, data.id, wish.split, wish.seed)
+    images = shuffled_images(workspace, data.id, wish.split, wish.seed)
+    # Errors are rare: a patient's other images are looked at, too, before one is taken.
+    pool = images if wish.case == "error" else one_of_each(images)
     if not pool:
         told = ", ".join(sorted(data.splits)) or "none"
         raise ValueError(f"the data set {data.name!r} has no images in the split {wish.split!r}; splits are {told}")
@@ -162,12 +164,13 @@ def _chosen(
             case = "correct" if source == truth else "error"
             if partners[source, led] and wish.case in ("all", case):
                 chosen.append(_Led(row, picture, led, truth))
+        chosen = list({one.row.patient: one for one in reversed(chosen)}.values())[::-1]
         if len(chosen) >= wish.images:
             return chosen[: wish.images]
     if not chosen:
         what = "" if wish.case == "all" else f" of the case {wish.case!r}"
         raise ValueError(
-            f"none of the {len(pool)} patients of the split {wish.split!r} has a way{what} to show: choose another "
-            "target, split, case or data set"
+            f"none of the {len(one_of_each(pool))} patients of the split {wish.split!r} has a way{what} to show: "
+            "choose another target, split, case or data set"
         )
     return chosen

@@ -65,6 +65,19 @@ def test_a_run_leads_the_errors_to_their_truth(workspace: Workspace, scene: dict
     assert every == right | {*wrong, *unknown}
 
 
+def test_an_error_is_found_among_all_images_of_a_patient(workspace: Workspace, scene: dict[str, int]) -> None:
+    """Twelve images of one patient, one of them wrong: whatever the order, it is the one that is taken."""
+    with workspace.session() as session:
+        for image in session.scalars(sa.select(Image).where(Image.split == "test")):
+            image.patient = "one"
+    (wrong,) = relabel(workspace, ["Bright"], [5])
+    for seed in range(4):
+        run_id = explained(workspace, scene, images=ERROR | {"seed": seed})
+        assert ids_of(workspace, run_id) == {wrong}
+    relabel(workspace, ["Bright"], [2, 7])
+    assert len(ids_of(workspace, explained(workspace, scene, images=ERROR))) == 1, "one of a patient"
+
+
 class Thirds(shift_engine.Brightness):
     """ "Dark" where the mean is below 0.19, "Bright" above 0.6, else "Gray"."""
 
@@ -96,7 +109,7 @@ def test_of_three_classes_an_error_is_of_the_target_class(workspace: Workspace, 
     assert chosen("error", 2) == kinds[2, 0] | kinds[2, 1] and chosen("error", 2, "Gray") == kinds[2, 1]
     assert chosen("error", 1) == kinds[1, 0], "those that are Bright would not be right as Gray"
     assert chosen("correct", 2) == kinds[0, 0] | kinds[1, 1] and chosen("correct", 2, "Dark") == kinds[0, 0]
-    with pytest.raises(ValueError, match="2 of them Gray by their labels, and the classifier calls none of these Br"):
+    with pytest.raises(ValueError, match="2 images of theirs Gray by the labels, and the classifier calls none"):
         chosen("error", 1, "Bright")
     with pytest.raises(ValueError, match="the case 'error' asks for the ground truth"):
         choose_images(
@@ -107,7 +120,7 @@ def test_of_three_classes_an_error_is_of_the_target_class(workspace: Workspace, 
 @pytest.mark.parametrize(
     ("case", "message"),
     [
-        ("error", "1 of them Bright by their labels, and the classifier calls none of these Dark: no image is wrong"),
+        ("error", "1 image of theirs Bright by the labels, and the classifier calls none of these Dark: no image"),
         ("correct", "0 of them known not to be Bright, and the classifier calls none of these Dark rightly"),
     ],
 )
