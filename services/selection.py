@@ -119,8 +119,8 @@ def _nothing(classifier: Classifier, rule: ImageRule, target: int, patients: int
     if rule.case == "error":
         return (
             f"{split}, {counted(asked, 'image')} of theirs {name} by the labels, and the classifier calls none of "
-            f"these {called}: no image is wrong in this way; choose another target, split or data set, or do not ask for "
-            "wrong ones"
+            f"these {called}: no image is wrong in this way; choose another target, split or data set, or do not ask "
+            "for wrong ones"
         )
     if rule.case == "correct":
         return (
