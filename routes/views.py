@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
 from cfcore.rendering import Rendering
-from services import animation, direction_gallery, mixing, move_gallery, overlay, paths
+from services import animation, direction_gallery, intended, mixing, move_gallery, overlay, paths
 from services.explore import NothingToExplore
 from services.paths import Moves, Scene
 
@@ -155,6 +155,17 @@ async def show_boundary(request: Request) -> Response:
     )
 
 
+async def show_intended(request: Request) -> Response:
+    """GET /views/intended: what an engine that goes one way intends at the slider's degrees of `direction` and `at`."""
+
+    def work(asked: _Asked) -> Response:
+        at = asked.number("at") if "at" in asked.query else None
+        found = intended.intended_along(asked.scene(), asked.direction, at)
+        return JSONResponse(asdict(found), headers=_NO_STORE)
+
+    return await _answer(request, work)
+
+
 async def show_map(request: Request) -> Response:
     """GET /views/map: the heat map `map` as a length (uint32), so many bytes of JSON {"h", "w", "signed"} (a multiple
     of 4), then h w float32 values over the image padded to a square."""
@@ -226,6 +237,7 @@ views_routes: list[BaseRoute] = [
     Route("/views/scene", show_scene, methods=["GET"]),
     Route("/views/path", show_path, methods=["GET"]),
     Route("/views/boundary", show_boundary, methods=["GET"]),
+    Route("/views/intended", show_intended, methods=["GET"]),
     Route("/views/map", show_map, methods=["GET"]),
     Route("/views/effects", show_effects, methods=["GET"]),
     Route("/views/least", show_least, methods=["GET"]),

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image as Pillow
 
+from services.intended import refuse_mix
 from services.paths import Moves, Scene, frames_at, moves_of, picture_at, still
 from services.pictures import Bytes8, difference_limit, difference_rgb, gray8, triptych_png
 
@@ -147,8 +148,11 @@ FORMATS: dict[str, tuple[str, str, bool, Callable[[Sequence[Bytes8]], bytes]]] =
 def export(scene: Scene, direction: str | None, degree: float, held: Moves, kind: str) -> tuple[bytes, str, str]:
     """(content, media type, file name's ending) of "png" (before, after and difference as a still) or of a film.
 
-    Raises ExportRefused: no such kind, or its library is missing.
+    Raises:
+        ExportRefused: no such kind, or its library is missing.
+        ValueError: `held` moves another direction of an engine that goes one way.
     """
+    refuse_mix(scene.opened.engine, (direction, *(name for name, _ in held)))
     if kind == "png":
         return triptych_png(*still(scene, moves_of((direction, degree), *held))), "image/png", "png"
     if kind not in FORMATS:

@@ -12,6 +12,7 @@ from cfcore.rendering import Rendering, keeps_source
 from db.models import Image, Run
 from services.explain_settings import ExplainSettings
 from services.images import Gray, crop_back, read_pixels, square_tensor, to_unit
+from services.intended import goes_one_way, wants_probability
 from services.pictures import thumbnail_png
 from services.runs import RunView, engine_folder, list_runs
 from services.selection import SHOWN
@@ -47,6 +48,15 @@ class OpenEngine:
     @property
     def directions(self) -> tuple[NamedDirection, ...]:
         return self.engine.directions()
+
+    @property
+    def one_way(self) -> bool:
+        """The directions are measures of one way: an image is moved by one of them at a time."""
+        return goes_one_way(self.engine)
+
+    def wants_probability(self, direction: str) -> bool:
+        """Whether a degree of this direction is the probability of the target that is wanted."""
+        return wants_probability(self.engine, direction)
 
 
 @dataclass(frozen=True, eq=False)

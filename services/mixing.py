@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from services.intended import refuse_mix
 from services.paths import COARSE, Frame, Moves, Scene, change_at, frames_at, moves_of
 
 if TYPE_CHECKING:
@@ -54,7 +55,11 @@ class CurveBoundary:
 
 
 def effects(scene: Scene, moves: Moves) -> Effects:
-    """What each move does to the probability, in one batch. Raises ValueError for a direction that is not known."""
+    """What each move does to the probability, in one batch.
+
+    Raises ValueError: a direction that is not known; several of an engine that goes one way.
+    """
+    refuse_mix(scene.opened.engine, (name for name, _ in moves))
     alone = [moves_of(pair) for pair in moves]
     without = [moves_of(*(other for other in moves if other != pair)) for pair in moves]
     wanted = list(dict.fromkeys([moves, *alone, *without]))
@@ -74,11 +79,15 @@ def least_changes(scene: Scene, directions: Sequence[str | None], held: Moves) -
     Every fourth degree of the slider, nearest to 0 first; then the degrees between the first that flips and the one
     before it; then that step is halved, to TOLERANCE of the way to the range's end. The degree is one whose picture was
     judged and flipped; it is too high by no more than that, as long as no flip hides between two coarse degrees.
+
+    Raises ValueError: `held` moves another direction of an engine that goes one way.
     """
     import torch
 
     from cfcore.engines.boundary import TOLERANCE, halved
 
+    for direction in directions:
+        refuse_mix(scene.opened.engine, (direction, *(name for name, _ in held)))
     grid = scene.degrees
     step = grid[1] - grid[0]
     for direction in directions:
@@ -105,11 +114,15 @@ def least_changes(scene: Scene, directions: Sequence[str | None], held: Moves) -
 def boundary_along(scene: Scene, direction: str | None, held: Moves) -> CurveBoundary:
     """Where the class first changes from degree 0 outwards along one direction, the other moves of `held` staying: the
     nearest bracket of the slider's curve, halved to TOLERANCE of the way to the range's end
-    (`cfcore.engines.boundary`). The degree is one whose picture was judged."""
+    (`cfcore.engines.boundary`). The degree is one whose picture was judged.
+
+    Raises ValueError: `held` moves another direction of an engine that goes one way.
+    """
     import torch
 
     from cfcore.engines.boundary import first_change
 
+    refuse_mix(scene.opened.engine, (direction, *(name for name, _ in held)))
     says = _says(scene, direction, held)
     curves = []
     for sign in (1, -1):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from cfcore.rendering import Rendering, keeps_source
 from services.explore import open_engine, source_of, stamp_of
 from services.images import crop_back
+from services.intended import refuse_mix
 from services.paths import BATCH, Moves, block_means, encoded
 from services.pictures import difference_limit, difference_rgb, gray8, png_url
 from services.workspace import Workspace
@@ -38,8 +39,8 @@ def moved_images(
     """Each image moved by `moves`, drawn and judged in full batches at its own resolution, shown at 256 px or less.
 
     Raises:
-        NothingToExplore: the run has no engine, or an image is gone. ValueError: more than 48 images, or an unknown
-        direction or rendering.
+        NothingToExplore: the run has no engine, or an image is gone. ValueError: more than 48 images, an unknown
+        direction or rendering, or several directions of an engine that goes one way.
     """
     import torch
 
@@ -49,6 +50,7 @@ def moved_images(
         raise ValueError(f"{len(image_ids)} images at once are too many: ask for {MOST_IMAGES} or fewer")
     opened = open_engine(workspace, run_id)
     engine, target, stamp = opened.engine, opened.target, stamp_of(workspace, run_id)
+    refuse_mix(engine, (name for name, _ in moves))
     found: list[MovedImage] = []
     for start in range(0, len(image_ids), BATCH):
         ids = image_ids[start : start + BATCH]

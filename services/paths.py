@@ -16,6 +16,7 @@ import numpy.typing as npt
 from cfcore.rendering import Rendering, keeps_source
 from services.explore import OpenEngine, open_engine, source_of, stamp_of
 from services.images import Gray, crop_back
+from services.intended import refuse_mix
 from services.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -272,7 +273,11 @@ def _drawn(scene: Scene, wanted: Sequence[Moves]) -> list[Frame]:
 
 def along(scene: Scene, direction: str | None, held: Moves, at: float) -> list[tuple[float, Moves]]:
     """Every degree of the slider (and `at`), in the order in which a person needs them: where they are, the whole
-    range coarsely, then the rest from where they are outwards."""
+    range coarsely, then the rest from where they are outwards.
+
+    Raises ValueError: `held` moves another direction of an engine that goes one way.
+    """
+    refuse_mix(scene.opened.engine, (direction, *(name for name, _ in held)))
     grid = scene.degrees
     rest = sorted((d for i, d in enumerate(grid) if i % COARSE), key=lambda d: abs(d - at))
     order = dict.fromkeys([at, *grid[::COARSE], *rest])

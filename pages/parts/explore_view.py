@@ -50,6 +50,8 @@ def start_of(opened: OpenEngine) -> dict[str, Any]:
     degree = _number(st.query_params.get("degree"), opened.engine.default_degree)
     try:
         given = json.loads(st.query_params.get("moves", "{}"))
+        # Directions that measure one way are not mixed: the one that is steered stays.
+        given = {} if opened.one_way else given
         moves = {name: min(max(_number(d, 0.0), low), high) for name, d in given.items() if name in names}
     except (ValueError, AttributeError):
         moves = {}
@@ -74,7 +76,8 @@ def _number(value: Any, default: float) -> float:
 
 def viewer_data(choice: Choice, opened: OpenEngine) -> dict[str, Any]:
     """What the viewer needs beside its pixels. `directions`: name, change (mean, of the logit), kept, about, truth
-    (in words, where it is measured); `maps`: see `services.overlay.MapChoice`."""
+    (in words, where it is measured), wanted (a degree is the probability of the target that is wanted); `one_way`: they
+    are not mixed, and the viewer shows what each intends; `maps`: see `services.overlay.MapChoice`."""
     low, high = opened.engine.degree_range
     listed = choice.listed[:GALLERY] or (choice.image_id,)
     known = truths(choice.run_id)
@@ -92,9 +95,11 @@ def viewer_data(choice: Choice, opened: OpenEngine) -> dict[str, Any]:
                 "kept": d.kept,
                 "about": about(opened, d),
                 "truth": known.get(d.name, ""),
+                "wanted": opened.wants_probability(d.name),
             }
             for d in opened.directions
         ],
+        "one_way": opened.one_way,
         "images": list(listed),
         "maps": [dataclasses.asdict(choice) for choice in maps_of(workspace(), opened)],
         "start": start_of(opened),

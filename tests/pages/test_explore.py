@@ -17,7 +17,7 @@ from services.notebook import list_entries, picture
 from services.overlay import SEARCH
 from services.workspace import Workspace
 from tests.pages.shift_app import add_generator, app, run_of, text_of
-from tests.services import shift_engine
+from tests.services import mirror_run, shift_engine
 
 
 @pytest.fixture(autouse=True)
@@ -164,3 +164,15 @@ def test_errors_of_the_classifier_are_a_filter(
     page = app(monkeypatch, "explore")
     assert not any(box.label == "Right or wrong" for box in page.selectbox), "no label names the positive class"
     assert not page.exception and len(told["images"]) == 9
+
+
+def test_a_one_way_run_keeps_one_measure_of_an_address_with_two(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, told: dict[str, Any]
+) -> None:
+    mirror_run.install(monkeypatch)
+    run, _, _ = mirror_run.mirror_run(workspace)
+    query = {"run": str(run), "direction": "confidence", "degree": "0.7", "moves": '{"mirror": 0.4}'}
+    page = app(monkeypatch, "explore", **query)
+    assert not page.exception and told["one_way"] is True
+    assert told["start"] == {"direction": "confidence", "degree": 0.7, "moves": {}, "view": "one"}
+    assert {d["name"]: d["wanted"] for d in told["directions"]} == {"mirror": False, "confidence": True}

@@ -10,18 +10,19 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
+from services.intended import intended_along
 from services.mixing import boundary_along
 from services.overlay import heat_map
 from services.paths import scene
 from services.workspace import Workspace
 from tests.routes.test_guard import as_account, client
-from tests.services import shift_engine
+from tests.services import mirror_run, shift_engine
 from tests.services.test_explore import an_image
 from tests.services.test_runs import explained
 
 __all__ = ["client"]
 
-NAMES = ("scene", "path", "boundary", "map", "effects", "least", "gallery", "directions", "export")
+NAMES = ("scene", "path", "boundary", "intended", "map", "effects", "least", "gallery", "directions", "export")
 
 
 @pytest.fixture
@@ -89,6 +90,7 @@ def test_what_is_sent_is_what_the_server_has(client: TestClient, workspace: Work
         ("path", {"at": "nan"}, "at must be finite"),
         ("path", {"direction": "sideways", "at": "3"}, "no direction 'sideways'"),
         ("boundary", {"direction": "sideways"}, "no direction 'sideways'"),
+        ("intended", {"direction": "up"}, "does not say beforehand"),
         ("effects", {"moves": "[1"}, "moves must be JSON"),
         ("least", {"directions": "up"}, "directions must be a JSON list"),
         ("directions", {"degree": "3"}, "directions must be a JSON list"),
@@ -102,3 +104,18 @@ def test_what_is_wrong_is_said(
     as_account(client, workspace, "ada")
     answer = client.get(f"/views/{name}", params={**asked, **more})
     assert answer.status_code == 400 and words in answer.json()["error"]
+
+
+def test_a_one_way_run_says_what_it_intends_and_refuses_to_mix(
+    client: TestClient, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mirror_run.install(monkeypatch)
+    run, (image, *_), _ = mirror_run.mirror_run(workspace)
+    as_account(client, workspace, "ada")
+    asked = {"run": str(run), "image": str(image), "rendering": "plain", "direction": "confidence"}
+    found = client.get("/views/intended", params={**asked, "at": "0.7"}).json()
+    assert found == asdict(intended_along(scene(workspace, run, image, "plain"), "confidence", 0.7))
+    both = {**asked, "moves": json.dumps({"mirror": 0.4, "confidence": 0.7}), "images": str(image), "degree": "0.7"}
+    for name in ("path", "boundary", "effects", "gallery", "export"):
+        answer = client.get(f"/views/{name}", params={**both, "format": "gif"})
+        assert answer.status_code == 400 and "confidence and mirror say in two ways" in answer.json()["error"], name
