@@ -10,7 +10,7 @@ import streamlit as st
 
 FOLDER = Path(__file__).parent
 # One module for the browser, written as several short files; the last one holds the export.
-PARTS = ("frames", "curve", "desk", "gallery", "overlay", "viewer", "mount")
+PARTS = ("frames", "intended", "curve", "desk", "gallery", "overlay", "viewer", "mount")
 
 
 def script() -> str:

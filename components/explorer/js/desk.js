@@ -7,7 +7,8 @@ function makeDesk(app) {
   const count = el("span");
   const all = el("label", { className: "tick" }, every, count);
   const reset = el("button", { type: "button", className: "quiet", title: "All directions to degree 0", onclick: () => app.reset() }, "Reset");
-  const head = el("div", { className: "desk-head" }, el("h2", {}, "Directions, by change of the logit"));
+  const title = el("h2");
+  const head = el("div", { className: "desk-head" }, title);
   const tools = el("div", { className: "desk-tools" }, el("label", { className: "tick", title: "Move along several directions at once" }, mixing, "Mix"), reset);
   const total = el("p", { className: "note" });
   const told = el("p", { className: "told" });
@@ -20,6 +21,8 @@ function makeDesk(app) {
   function render() {
     const known = app.data.directions;
     node.hidden = !known.length;
+    tools.hidden = app.data.one_way;
+    title.textContent = app.data.one_way ? "How far, told by" : "Directions, by change of the logit";
     mixing.checked = app.mixing;
     reset.hidden = !app.mixing;
     const shown = app.listed();
@@ -37,7 +40,7 @@ function makeDesk(app) {
     const bar = el("i", { style: `width:${(100 * Math.abs(d.change)) / longest}%` });
     bar.className = d.change > 0 ? "up" : "down";
     const name = el("button", { type: "button", className: "name", title: d.about, onclick: () => app.choose(d.name) }, el("b", {}, d.name.replace("-", "−")),
-      ...(app.mixing ? [] : [el("span", { className: "bar" }, bar), el("span", { className: "value" }, words(d.change))]));
+      ...(app.mixing || app.data.one_way ? [] : [el("span", { className: "bar" }, bar), el("span", { className: "value" }, words(d.change))]));
     const parts = { name };
     const node = el("div", { className: "row" }, name);
     if (app.mixing) {

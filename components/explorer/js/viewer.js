@@ -5,7 +5,7 @@ const PLAY_MS = 1600, REST_MS = 350;
 function makeViewer() {
   const app = { data: null, direction: null, moves: {}, mixing: false, effects: null };
   let scene = null, sceneKey = "", pathKey = "", degree = 0, view = "one", drawn = null;
-  let frames = [], complete = false, boundary = null, loading = null, opening = null, playing = 0, resting = 0, judging = null;
+  let frames = [], complete = false, boundary = null, intended = null, changed = 0, loading = null, opening = null, playing = 0, resting = 0, judging = null;
 
   const panel = (name) => {
     const canvas = el("canvas", { role: "img", "aria-label": name });
@@ -18,12 +18,13 @@ function makeViewer() {
   panels.after.canvas.title = "Hold to see the original in its place";
   const pictures = el("div", { className: "pictures" }, ...Object.values(panels).map((p) => p.node));
   const slider = el("input", { type: "range", step: "any", className: "degree", "aria-label": "Degree" });
-  const range = el("span", { className: "range" }), output = el("output");
+  const label = el("span", {}, "Degree"), range = el("span", { className: "range" }), output = el("output");
   const play = el("button", { type: "button", title: "From the original to this degree (space)" }, "▶ Play");
   const least = el("button", { type: "button", title: "The least degree that flips: along this direction, and along the kept one that changes the picture least" }, "Find the least change");
   const said = el("p", { className: "note", "aria-live": "polite" });
   const error = el("p", { className: "error", role: "alert", hidden: true });
   const curve = el("div", { className: "curve" });
+  const point = makePoint();
   const reconstruction = el("input", { type: "checkbox", onchange: () => layout() });
   const tick = el("label", { className: "tick", title: "What the generator makes of the original before any change" }, reconstruction, "Reconstruction");
   const full = el("button", { type: "button", className: "quiet", title: "Pictures on the whole screen (f)" }, "Full screen");
@@ -37,8 +38,8 @@ function makeViewer() {
   const main = el("div", { className: "main" },
     el("div", { className: "bar" }, el("div", { className: "modes", role: "group", "aria-label": "View" }, ...modes), el("span", { className: "gap" }), overlay.tick, tick, full, exports),
     error, pictures, overlay.node, ...Object.values(galleries).map((gallery) => gallery.node),
-    el("div", { className: "steer" }, el("span", { className: "label" }, "Degree", range), slider, output, play, least),
-    said, curve);
+    el("div", { className: "steer" }, el("span", { className: "label" }, label, range), slider, output, play, least),
+    point.node, said, curve);
   const root = el("div", { className: "explorer" }, main, desk.node);
 
   app.fail = (problem) => {
@@ -59,7 +60,7 @@ function makeViewer() {
       ({ direction: app.direction, degree, view } = data.start);
       app.moves = { ...data.start.moves };
       if (app.direction !== null) app.moves[app.direction] = degree;
-      app.mixing = Object.values(data.start.moves).some(Boolean);
+      app.mixing = !data.one_way && Object.values(data.start.moves).some(Boolean);
       show(view);
     }
     const key = JSON.stringify(query());
@@ -86,7 +87,6 @@ function makeViewer() {
       const [low, high] = [scene.degrees[0], scene.degrees.at(-1)];
       Object.assign(slider, { min: low, max: high });
       degree = nearest(degree);
-      range.textContent = `${degreeWords(low).replace(/\.0$/, "")} to ${degreeWords(high).replace(/\.0$/, "")}`;
       const { target } = app.data;
       for (const [name, picture, share] of [["original", scene.original, scene.p_source], ["reconstruction", scene.reconstruction, scene.p_reconstruction]]) {
         paintGray(panels[name].canvas, picture.h, picture.w, picture.values);
@@ -118,10 +118,13 @@ function makeViewer() {
     mine.choices = [...mine.degrees];
     frames = [];
     complete = false;
-    boundary = null;
+    boundary = intended = null;
     drawn = null;
+    const say = measure(app), [low, high] = [mine.degrees[0], mine.degrees.at(-1)];
+    range.textContent = `${say(low).replace(/\.0$/, "")} to ${say(high).replace(/\.0$/, "")}`;
     try {
       const asked = { ...query(), direction: app.direction ?? "", moves: JSON.stringify(others()), at: degree };
+      if (app.data.one_way) aim(key, loading.signal).catch(app.fail);
       for await (const frame of fetchFrames(mine, asked, loading.signal)) {
         if (key !== pathKey) return;
         keep(frame);
@@ -135,6 +138,14 @@ function makeViewer() {
     } catch (problem) {
       app.fail(problem);
     }
+  }
+
+  /** What is intended along the direction, at the degrees of the slider and `at`. */
+  async function aim(key, signal, at) {
+    const found = await (await ask("intended", { ...query(), direction: app.direction ?? "", ...(at === undefined ? {} : { at }) }, signal)).json();
+    if (key !== pathKey) return;
+    intended = found;
+    schedule();
   }
 
   function keep(frame) {
@@ -158,8 +169,10 @@ function makeViewer() {
     if (!scene) return;
     const exact = frameAt(degree), frame = exact || closest(degree);
     slider.value = degree;
-    output.textContent = degreeWords(degree);
-    const { target } = app.data;
+    const say = measure(app), { target } = app.data;
+    const wanted = Boolean(app.data.directions.find((d) => d.name === app.direction)?.wanted);
+    output.textContent = say(degree);
+    label.textContent = wanted ? `Wanted probability of ${target}` : "Degree";
     root.classList.toggle("waiting", !exact);
     if (frame && frame !== drawn) {
       drawn = frame;
@@ -167,19 +180,21 @@ function makeViewer() {
       const change = fullChange(scene, frame);
       const shown = applied(values, change);
       const limit = limitOf(change);
+      changed = app.data.one_way ? meanOf(change) : 0;
       paintGray(panels.after.canvas, h, w, shown);
       paintChange(panels.change.canvas, h, w, change, limit);
       overlay.show({ h, w, values: change, ...scene.of });
       panels.change.share.innerHTML = `<i class="blue">darker −${limit.toFixed(2)}</i> <i class="red">brighter +${limit.toFixed(2)}</i>`;
     }
+    point.show(intended, degree, exact, changed, { target, wanted });
     if (frame) {
-      panels.after.share.textContent = exact ? `${target} ${percent(frame.probability)}` : `drawing ${degreeWords(degree)} …`;
-      panels.after.chip.hidden = !(exact && frame.flipped);
+      panels.after.share.textContent = exact ? `${target} ${percent(frame.probability)}` : `drawing ${say(degree)} …`;
+      panels.after.chip.hidden = !(exact && frame.flipped && !intended?.already);
       root.dataset.degree = frame.degree;
-      slider.setAttribute("aria-valuetext", `${degreeWords(degree)}, ${target} ${percent(frame.probability)}${frame.flipped ? ", flipped" : ""}`);
+      slider.setAttribute("aria-valuetext", `${say(degree)}, ${target} ${percent(frame.probability)}${frame.flipped ? ", flipped" : ""}`);
     }
     const [low, high] = [scene.degrees[0], scene.degrees.at(-1)];
-    drawCurve(curve, { frames, low, high, degree, target, complete, boundary }, (value) => steer(nearest(value)));
+    drawCurve(curve, { frames, low, high, degree, target, complete, boundary, intended, say, tick: app.data.one_way && (wanted ? (value) => `${Math.round(100 * value)} %` : (value) => `${Number(value.toFixed(2))}`) }, (value) => steer(nearest(value)));
     root.dataset.frames = frames.length;
     root.dataset.complete = complete;
     root.dataset.boundary = boundary?.degree ?? "";
@@ -277,10 +292,13 @@ function makeViewer() {
     app.tell("open", { image, ...shown() }, true);
   };
 
+  /** Measures of one way are no pictures to lay beside each other. */
+  app.beside = () => app.data.directions.length > 1 && !app.data.one_way;
+
   function show(mode) {
-    view = mode === "directions" && app.data.directions.length < 2 ? "one" : mode;
+    view = mode === "directions" && !app.beside() ? "one" : mode;
     Object.keys(MODES).forEach((name, i) => modes[i].setAttribute("aria-pressed", name === view));
-    modes[1].hidden = app.data.directions.length < 2;
+    modes[1].hidden = !app.beside();
     root.classList.toggle("many", view !== "one");
     for (const [name, { node }] of Object.entries(galleries)) node.hidden = name !== view;
     if (scene) {
@@ -320,7 +338,7 @@ function makeViewer() {
   least.onclick = async () => {
     if (!scene || least.disabled) return;
     least.disabled = true;
-    const kept = app.data.directions.filter((d) => d.kept).map((d) => d.name), own = app.direction ?? "";
+    const kept = app.data.directions.filter((d) => d.kept && !app.data.one_way).map((d) => d.name), own = app.direction ?? "";
     const names = [own, ...kept.filter((name) => name !== own)];
     const key = pathKey;
     said.textContent = "Looking for the least change …";
@@ -350,6 +368,7 @@ function makeViewer() {
   /** To a degree that may lie between two of the slider's. */
   async function jump(value) {
     if (!frameAt(value)) for await (const frame of fetchFrames(scene, { ...query(), direction: app.direction ?? "", moves: JSON.stringify(others()), at: value, only: 1 })) keep(frame);
+    if (app.data.one_way && !intendedAt(intended, value)) await aim(pathKey, undefined, value);
     steer(nearest(value));
   }
 
@@ -358,7 +377,7 @@ function makeViewer() {
     const title = (one) => (one.direction === null ? "the method's way" : one.direction.replace("-", "−"));
     const along = own.degree === null ? `Along ${title(own)} nothing in this range makes it ${target}.`
       : own.degree === 0 ? `Without a step along ${title(own)} it is ${target} already.`
-      : `Along ${title(own)} the classifier changes its mind at ${degreeWords(own.degree)} (gray values change by ${(100 * own.mean_change).toFixed(1)} % on average).`;
+      : `Along ${title(own)} the classifier changes its mind at ${measure(app)(own.degree)} (gray values change by ${(100 * own.mean_change).toFixed(1)} % on average).`;
     said.replaceChildren(along);
     if (own.degree === 0) return;
     if (names.length < 2) return;
