@@ -7,12 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from services.reproduce.result import Reproduction, Row, keep, plain, recall
+from services.reproduce.result import Reproduction, Row, plain
 
-from .command import COMMON, HERE, Wish
+from .command import Wish
 from .failures import failures
 from .lig import lig_table
-from .material import shipped_medxgan
 from .monotone import monotone
 from .table1 import table1
 from .table2 import table2
@@ -30,20 +29,19 @@ EXPERIMENTS: Mapping[str, Callable[[Wish], dict[str, Any]]] = {
 
 
 def medxgan(wish: Wish) -> dict[str, Any]:
-    """Every experiment, each stored by itself as its own command does, and all figures together.
+    """Every experiment, each stored by itself as its own command does; with `wish.from_store` all that are stored.
 
-    Rows: those of the experiments, `experiment` tells whose. Settings: theirs by name.
+    Figures: theirs under their names. Rows: those of the experiments, `experiment` tells whose. Settings: theirs by
+    name; `left_out` tells what could not be measured. `stale` where any is.
 
     Raises:
-        ValueError, FileNotFoundError: as the experiments.
+        ValueError, FileNotFoundError: as the experiments; with `wish.from_store` where one is not stored.
     """
-    generators = shipped_medxgan()
-    if wish.from_store:
-        return recall(NAME, generators)
     figures: dict[str, float] = {}
     rows: list[Row] = []
     settings: dict[str, Any] = {}
-    started = time.perf_counter()
+    left_out: dict[str, None] = {}
+    stale, started = [], time.perf_counter()
     for i, (key, run) in enumerate(EXPERIMENTS.items()):
 
         def tell(share: float, message: str, begun: int = i, name: str = key) -> None:
@@ -53,8 +51,8 @@ def medxgan(wish: Wish) -> dict[str, Any]:
         figures |= found["figures"]
         rows += [{"experiment": key} | row for row in found["rows"]]
         settings[key] = found["settings"]
-    settings |= {name: settings["table1"][name] for name in ("generators", "left_out")}
+        left_out |= dict.fromkeys(found["settings"]["left_out"])
+        stale.append(bool(found.get("stale")))
+    settings |= {"generators": settings["table1"]["generators"], "left_out": list(left_out)}
     result = Reproduction(NAME, figures, settings, round(time.perf_counter() - started, 2), rows=rows)
-    if not wish.quick:
-        keep(result, generators, (*COMMON, HERE))
-    return plain(result)
+    return plain(result) | ({"stale": any(stale)} if wish.from_store else {})

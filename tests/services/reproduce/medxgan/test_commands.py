@@ -14,7 +14,7 @@ from services import figures
 from services.cli.main import app
 from services.reproduce import result
 from services.reproduce.material import Shipped
-from services.reproduce.medxgan import command, everything, failures, lig, monotone, table1, table2, table3
+from services.reproduce.medxgan import command, failures, lig, monotone, table1, table2, table3
 
 from .conftest import a_card, spot_column
 
@@ -32,8 +32,7 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """One shipped generator, the known one; as little as says anything; nothing written to benchmarks/results."""
     column = spot_column()
     monkeypatch.setattr(Shipped, "inputs", {"toy generator": "1"})
-    for module in (command, everything):
-        monkeypatch.setattr(module, "shipped_medxgan", lambda: [a_card()])
+    monkeypatch.setattr(command, "shipped_medxgan", lambda: [a_card()])
     monkeypatch.setattr(command, "column_of", lambda shipped, beside: column)
     for module in (figures, result):
         monkeypatch.setattr(module, "RESULTS", tmp_path / "results")
@@ -79,6 +78,21 @@ def test_a_full_run_is_kept_with_its_picture_and_grows_stale(tmp_path: Path, mon
     assert again["inputs"] == {"toy generator": "1", "phantom": VERSION}
     monkeypatch.setattr(Shipped, "inputs", {"toy generator": "2"})
     assert call("medxgan-monotone", "--cached")["stale"] is True
+
+
+@pytest.mark.timeout(300)
+def test_all_of_them_are_recalled_from_what_each_has_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = {experiment: call(f"medxgan-{experiment}") for experiment in EXPERIMENTS}
+    again = call("medxgan", "--cached")
+    assert again["figures"] == {k: value for part in parts.values() for k, value in part["figures"].items()}
+    assert len(again["rows"]) == sum(len(part["rows"]) for part in parts.values()) and again["stale"] is False
+    stored = tmp_path / "results" / "reproduce-medxgan-lig.json"
+    old = json.loads(stored.read_text()) | {"inputs": {"toy generator": "0"}}
+    stored.write_text(json.dumps(old))
+    assert call("medxgan", "--cached")["stale"] is True
+    stored.unlink()
+    gone = CliRunner().invoke(app, ["reproduce", "medxgan", "--cached"])
+    assert gone.exit_code == 1 and "no stored figures for 'reproduce-medxgan-lig'" in gone.output
 
 
 @pytest.mark.timeout(300)
