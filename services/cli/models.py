@@ -240,7 +240,8 @@ def train_medxgan(
             '"paper" (the GAN and the classifier alone).'
         ),
     ] = "covered",
-    pathology: Annotated[int, typer.Option(help="Length of z2.", min=1)] = 10,
+    anatomy: Annotated[int, typer.Option(help="Length of z1; the paper's for MRI: 1000.", min=1)] = 100,
+    pathology: Annotated[int, typer.Option(help="Length of z2; the paper's for MRI: 100.", min=1)] = 10,
     start_from: Annotated[str | None, typer.Option(help="Name of a generator to go on from.")] = None,
     accumulate: Accumulate = 1,
     precision: Precision = "32-true",
@@ -260,7 +261,8 @@ def train_medxgan(
         "batch": batch,
         "seconds": seconds,
         "recipe": recipe,
-        "networks": {} if pathology == 10 else {"pathology": pathology},
+        "networks": ({} if anatomy == 100 else {"anatomy": anatomy})
+        | ({} if pathology == 10 else {"pathology": pathology}),
         "start_from": model_named(opened, start_from, "medxgan").id if start_from else None,
         "accumulate": accumulate,
         "precision": precision,

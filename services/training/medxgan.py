@@ -96,5 +96,4 @@ def quality_of_drawings(model: MedXGAN, classifier: Classifier, images: Tensor, 
 
 def _options(settings: dict[str, Any]) -> list[str]:
     """Options of the command line that only this training has."""
-    length = settings["networks"].get("pathology")
-    return [] if length is None else [f"--pathology {length}"]
+    return [f"--{name} {length}" for name, length in settings["networks"].items() if name in ("anatomy", "pathology")]

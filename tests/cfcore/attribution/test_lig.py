@@ -73,6 +73,20 @@ def test_both_forms_are_one_where_g_and_f_are_linear(codes: Codes) -> None:
     assert torch.allclose(pixels.values, path.values, atol=1e-5)
 
 
+def test_both_forms_are_one_where_g_alone_is_linear(curved: Classifier, codes: Codes) -> None:
+    """The straight line between the two pictures is the path, whatever the classifier."""
+    drawn = torch.Generator().manual_seed(8)
+    a, b = (torch.randn(n, 16, generator=drawn, dtype=torch.float64) / 4 for n in (3, 2))
+
+    def decode(z1: Tensor, z2: Tensor) -> Tensor:
+        return (z1 @ a + z2 @ b).view(-1, 1, 4, 4)
+
+    score = Score(curved, 1)
+    published, path = lig(score, decode, *codes, 64), lig_path(score, decode, *codes, 64)
+    assert torch.allclose(published.values, path.values, atol=1e-5)
+    assert (published.values - lig(Score(Linear(), 1), decode, *codes, 64).values).abs().max() > 1e-3
+
+
 def test_without_pathology_nothing_is_attributed(curved: Classifier, decode: Decode, codes: Codes) -> None:
     for form in (lig, lig_path):
         found = form(Score(curved, 1), decode, codes[0], torch.zeros_like(codes[1]), 4)
