@@ -47,8 +47,9 @@ class Request:
     """What to draw, and how C is trained again.
 
     Attributes:
-        generator: name of a medXGAN or StylEx generator. n: images drawn. boundary: near C's decision boundary, else
-            balanced over the classes. seeds: trainings of each kind; drawn images, weights and batches all follow them.
+        generator: name of a medXGAN, StylEx or VAE generator. n: images drawn. boundary: near C's decision boundary,
+            else balanced over the classes. seeds: trainings of each kind; drawn images, weights and batches all follow
+            them.
         architecture, width: of the network that is trained; None takes the generator's own classifier's.
         quick: a small network on a few images, two seeds.
     """

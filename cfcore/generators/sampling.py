@@ -18,6 +18,7 @@ from cfcore.engines.base import Progress, silent
 
 from .medxgan import MedXGAN
 from .stylex import StylEx
+from .vae import VAE
 
 BATCH = 64
 ROUNDS = 40  # batches of candidates, beyond those needed, before a generator is given up
@@ -71,13 +72,35 @@ class StylExSampler(Sampler):
         return self.model.synthesis(code, condition).clamp(0, 1)
 
 
+class VAESampler(Sampler):
+    """Two z ~ N(0, I) and the line between them. A VAE knows no classes: what a drawing is, C says, so that the two are
+    two patients where the other generators have one."""
+
+    def __init__(self, model: VAE) -> None:
+        if model.config.channels != 1:
+            raise ValueError(f"the VAE draws {model.config.channels} channels: sampling takes one of grey images")
+        self.model = model
+
+    def patients(self, n: int, generator: torch.Generator) -> Tensor:
+        return torch.randn(n, 2 * self.model.config.latent, generator=generator)
+
+    def draw(self, patients: Tensor, share: Tensor) -> Tensor:
+        first, second = patients.chunk(2, dim=1)
+        return self.model.decode(first.lerp(second, share[:, None]))
+
+
 def sampler_of(generator: nn.Module) -> Sampler:
-    """How a generator makes up patients. Raises ValueError for a kind that cannot."""
+    """How a generator makes up patients. Raises ValueError for a kind that changes images and makes up none."""
     if isinstance(generator, MedXGAN):
         return MedXGANSampler(generator)
     if isinstance(generator, StylEx):
         return StylExSampler(generator)
-    raise ValueError(f"{type(generator).__name__} makes up no patients: choose a medXGAN or a StylEx generator")
+    if isinstance(generator, VAE):
+        return VAESampler(generator)
+    raise ValueError(
+        f"{type(generator).__name__} changes images and makes up no patients: choose a medXGAN, a StylEx or a VAE "
+        "generator"
+    )
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from .output import (
 
 @plain_errors
 def augment(
-    generator: Annotated[str, typer.Argument(help="Name of a medXGAN or StylEx generator.")],
+    generator: Annotated[str, typer.Argument(help="Name of a medXGAN, StylEx or VAE generator.")],
     dataset: Annotated[
         str | None, typer.Option(help="Imported data set: train on it with and without drawn images, and compare.")
     ] = None,

@@ -10,6 +10,7 @@ from cfcore.classifiers.base import Classifier
 from cfcore.generators.medxgan import MedXGAN, MedXGANConfig
 from cfcore.generators.sampling import Sampler, balanced, near_boundary, sampler_of
 from cfcore.generators.stylex import StylEx, StylExConfig
+from cfcore.generators.vae import VAE, VAEConfig
 from cfcore.training.weights import freeze
 
 
@@ -78,7 +79,7 @@ def test_what_cannot_be_had_is_said() -> None:
         balanced(Lamps(weakest=-0.4), Light(), 4, seeded())
     with pytest.raises(ValueError, match="n is 1"):
         balanced(Lamps(), Light(), 1, seeded())
-    with pytest.raises(ValueError, match="Linear makes up no patients: choose a medXGAN or a StylEx"):
+    with pytest.raises(ValueError, match="Linear changes images and makes up no patients: choose a medXGAN, a St"):
         sampler_of(nn.Linear(1, 1))
 
 
@@ -106,3 +107,17 @@ def test_stylex_draws_both_classes_of_one_patient() -> None:
     model = StylEx(StylExConfig(size=16, width=8, condition=2, classes=3, channels=small, critic_channels=small))
     with pytest.raises(ValueError, match="knows 3 classes"):
         sampler_of(model)
+
+
+def test_a_vae_draws_the_line_between_two_codes() -> None:
+    torch.manual_seed(2)
+    model = VAE(VAEConfig(size=28, latent=4, width=16))
+    freeze(model)
+    sampler = sampler_of(model)
+    people = sampler.patients(3, seeded())
+    share = torch.tensor([0.0, 1.0, 0.5])
+    ends = people[:, :4], people[:, 4:]
+    codes = torch.stack([ends[0][0], ends[1][1], (ends[0][2] + ends[1][2]) / 2])
+    assert torch.allclose(sampler.draw(people, share), model.decode(codes), atol=1e-6)
+    with pytest.raises(ValueError, match="draws 3 channels: sampling takes one of grey images"):
+        sampler_of(VAE(VAEConfig(size=28, latent=4, width=16, channels=3)))
