@@ -15,7 +15,6 @@ from pages.parts.explore_choices import Choice, about, truths
 from pages.parts.who import actor, workspace
 from services.animation import mp4_available
 from services.explore import OpenEngine
-from services.intended import wants_probability
 from services.notebook import EntryRefused, keep
 from services.overlay import maps_of
 from services.paths import Moves, moves_of, scene, still
@@ -161,7 +160,7 @@ def all_moves(start: dict[str, Any]) -> Moves:
 def title_of(start: dict[str, Any], opened: OpenEngine) -> str:
     """ "v3 −, degree +4.5", with the other directions of a mix; "confidence, 70 % wanted" where the degree is one."""
     name, degree = start["direction"] or opened.engine.title, start["degree"]
-    if wants_probability(opened.engine, name):
+    if opened.wants_probability(name):
         return f"{direction_name(name)}, {layout.percent(degree)} {opened.target_name} wanted"
     one = f"{direction_name(name)}, degree {_signed(degree)}"
     others = (f"{direction_name(name)}, {_signed(degree)}" for name, degree in start["moves"].items() if degree)

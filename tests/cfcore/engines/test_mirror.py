@@ -17,13 +17,13 @@ from cfcore.classifiers.store import build_classifier
 from cfcore.engines.mirror import MirrorCFEConfig, MirrorEngine
 from cfcore.engines.mirror.engine import CONFIDENCE, MIRROR
 from cfcore.generators.mirror import MirrorDecoder
-from cfcore.generators.mirror.model import config_for
 from cfcore.generators.stylex import StylEx
 from cfcore.training.weights import freeze
 from tests.cfcore.graded import small_decoder, trained_classifier
+from tests.cfcore.pooled import Exact, Pooled
 
 
-class Brightness(Classifier):
+class Brightness(Pooled):
     """Two classes by mean brightness, through one map of 4 x 4 px: a head with one logit, 12 (z - 0.5)."""
 
     class_names = ("dark", "bright")
@@ -33,26 +33,9 @@ class Brightness(Classifier):
     def pyramid(self, images: Tensor) -> list[Tensor]:
         return [images, functional.avg_pool2d(images, 4)]
 
-    def maps(self, images: Tensor) -> Tensor:
-        return self.pyramid(images)[-1]
-
     @property
     def head(self) -> tuple[Tensor, Tensor]:
         return torch.tensor([[0.0], [12.0]]), torch.tensor([0.0, -6.0])
-
-    def logits(self, images: Tensor) -> Tensor:
-        return functional.linear(self.maps(images).mean(dim=(2, 3)), *self.head)
-
-
-class Exact(MirrorDecoder):
-    """The source, lighter or darker so that its mean is that of A_k: C sees the very point that was asked for."""
-
-    def __init__(self, classifier: Classifier) -> None:
-        super().__init__(config_for(classifier, width=4, most=4, code=4))
-
-    def draw(self, moved: Tensor, skips: Sequence[Tensor], maps: Tensor, tau: Tensor) -> Tensor:
-        shift = moved.mean(dim=(2, 3), keepdim=True) - skips[0].mean(dim=(2, 3), keepdim=True)
-        return skips[0] + shift
 
 
 class Stubborn(Exact):

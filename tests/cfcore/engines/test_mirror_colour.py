@@ -18,7 +18,8 @@ from cfcore.generators.mirror.model import config_for
 from cfcore.generators.mirror.recipes import QUICK
 from cfcore.generators.mirror.training import MirrorTask
 from cfcore.training.batches import Batches
-from tests.cfcore.tinted import RED, ExactColour, Redness, tinted
+from tests.cfcore.pooled import Exact
+from tests.cfcore.tinted import RED, Redness, tinted
 
 VIVID = 1
 BLUE = (0.2, 0.2, 0.6)
@@ -28,7 +29,7 @@ ITERATIONS = 60
 @pytest.fixture
 def engine() -> MirrorEngine:
     classifier = Redness()
-    return MirrorEngine.fit(classifier, tinted(4), VIVID, MirrorCFEConfig(), generator=ExactColour(classifier))
+    return MirrorEngine.fit(classifier, tinted(4), VIVID, MirrorCFEConfig(), generator=Exact(classifier))
 
 
 def colour_of(images: Tensor) -> Tensor:

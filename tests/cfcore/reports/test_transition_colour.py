@@ -10,7 +10,8 @@ from cfcore.engines.mirror import MirrorCFEConfig, MirrorEngine
 from cfcore.engines.mirror.transition import transition
 from cfcore.mirror.transition import Transition
 from cfcore.reports.transition import HEIGHT, LEFT, RIGHT, SIDE, TOP, WIDTH, frames
-from tests.cfcore.tinted import RED, ExactColour, Redness, tinted
+from tests.cfcore.pooled import Exact
+from tests.cfcore.tinted import RED, Redness, tinted
 
 DULL, VIVID = 0, 1
 POINTS = 5
@@ -19,7 +20,7 @@ POINTS = 5
 @pytest.fixture
 def way() -> Transition:
     classifier = Redness()
-    engine = MirrorEngine(classifier, ExactColour(classifier), MirrorCFEConfig())
+    engine = MirrorEngine(classifier, Exact(classifier), MirrorCFEConfig())
     return transition(engine, tinted(1), VIVID, DULL, points=POINTS)
 
 

