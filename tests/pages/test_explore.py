@@ -12,6 +12,8 @@ from PIL import Image as Pillow
 from streamlit.testing.v1 import AppTest
 
 from db.models import Image
+from pages.parts.explore_view import title_of
+from services.explore import open_engine
 from services.models import list_models
 from services.notebook import list_entries, picture
 from services.overlay import SEARCH
@@ -176,3 +178,11 @@ def test_a_one_way_run_keeps_one_measure_of_an_address_with_two(
     assert not page.exception and told["one_way"] is True
     assert told["start"] == {"direction": "confidence", "degree": 0.7, "moves": {}, "view": "one"}
     assert {d["name"]: d["wanted"] for d in told["directions"]} == {"mirror": False, "confidence": True}
+
+
+def test_what_is_kept_of_a_wanted_probability_says_so(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    mirror_run.install(monkeypatch)
+    opened = open_engine(workspace, mirror_run.mirror_run(workspace)[0])
+    start = {"degree": 0.7, "moves": {}}
+    assert title_of(start | {"direction": "confidence"}, opened) == "confidence, 70 % bright wanted"
+    assert title_of(start | {"direction": "mirror"}, opened) == "mirror, degree +0.7"
