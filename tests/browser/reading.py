@@ -57,6 +57,11 @@ def at_case(page: Page, number: int) -> None:
     expect(page.locator(f'[data-case="{number}"]')).to_be_visible()
 
 
+def saved(page: Page) -> None:
+    """Wait until nothing is on its way to the server any more: the next case is shown before that."""
+    expect(page.locator(".status.saved")).to_contain_text("Saved")
+
+
 def finish_case(page: Page, keys: str = ALL_ANSWERS) -> None:
     """Answer every question anew, from the first row, and go on."""
     expect(page.locator("[data-case]")).to_be_visible()

@@ -26,7 +26,7 @@ from db.models import Study, Trial
 from services import elicitation
 from services.workspace import Workspace, open_workspace
 from tests.browser.pages import profile
-from tests.browser.reading import at_case, latest_answers, seated, sign_in, tap
+from tests.browser.reading import at_case, latest_answers, saved, seated, sign_in, tap
 from tests.browser.server import Server
 from tests.browser.studies import add_reader, make_study, noise_pairs
 
@@ -100,6 +100,7 @@ def test_every_kind_by_keyboard(room: tuple[Server, Workspace], context: Browser
     expect(row(page, "rim")).to_contain_text("A: 1")
     press("Enter")
     at_case(page, 2)
+    saved(page)
     given = latest_answers(workspace, "R1")[0]
     assert given["complete"]
     assert given["answers"]["findings"] == {"line": "A", "shadow": "neither", "rib": "cannot"}
@@ -164,6 +165,7 @@ def test_every_kind_by_touch_and_after_a_series(room: tuple[Server, Workspace], 
     assert small == [], "touch targets of less than 40 px"
     tap(page.get_by_role("button", name="Next case"))
     at_case(page, 2)
+    saved(page)
     given = latest_answers(workspace, "R2")[0]
     answers = given["answers"]["questions"]
     assert given["complete"] and "why" not in answers
@@ -174,7 +176,7 @@ def test_every_kind_by_touch_and_after_a_series(room: tuple[Server, Workspace], 
     # The second case is what comes after a series: questions without any picture.
     expect(page.get_by_text("About the series you have just read")).to_be_visible()
     tap(page.get_by_label("A device was there: present"))
-    expect(page.locator(".status")).to_contain_text("Saved")
+    saved(page)
     assert latest_answers(workspace, "R2")[-1]["answers"]["questions"] == {"device": "present"}
     tablet.close()
 

@@ -15,7 +15,7 @@ from db.models import LoginSession, Pair, Reading, Study, Trial, now
 from services.accounts import ensure_account
 from services.workspace import Workspace, open_workspace
 from tests.browser.pages import profile
-from tests.browser.reading import at_case, enter_room, finish_case, latest_answers, seated, sign_in
+from tests.browser.reading import at_case, enter_room, finish_case, latest_answers, saved, seated, sign_in
 from tests.browser.server import Server
 from tests.browser.studies import PASSWORD, add_reader, make_study, noise_pairs
 
@@ -86,6 +86,7 @@ def test_a_whole_study_by_keyboard_with_a_reload_midway(
         finish_case(page)
     expect(page.get_by_text("All 4 cases are read")).to_be_visible()
     expect(page.get_by_text("You may go back to any case")).to_be_visible()
+    saved(page)
 
     answers = latest_answers(workspace, "R1")
     assert [a["complete"] for a in answers] == [True] * 4
@@ -242,7 +243,7 @@ def test_an_ended_session_keeps_the_answers_until_the_reader_is_back(
     page.get_by_role("button", name="Sign in").click()
     enter_room(page)
     at_case(page, 1)
-    expect(page.locator(".status")).to_contain_text("Saved")
+    saved(page)
     assert latest_answers(workspace, "R4")[0]["answers"]["findings"]["rib"] == "both"
 
 

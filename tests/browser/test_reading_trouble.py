@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
-from playwright.sync_api import BrowserContext, Page, Route, expect
+from playwright.sync_api import BrowserContext, Route, expect
 
 from cfcore.study.protocol import Finding
 from db.models import Reading, StudyReader, Trial
 from services.answers import LONGEST_COMMENT
 from services.workspace import Workspace, open_workspace
-from tests.browser.reading import at_case, latest_answers, seated
+from tests.browser.reading import at_case, latest_answers, saved, seated
 from tests.browser.server import Server
 from tests.browser.studies import add_reader, make_study, noise_pairs
 
@@ -45,10 +45,6 @@ def readings(workspace: Workspace, label: str) -> list[tuple[int, dict[str, str]
             .order_by(Reading.id)
         )
         return [(sequence, dict(answers["findings"])) for sequence, answers in rows]
-
-
-def saved(page: Page) -> None:
-    expect(page.locator(".status.saved")).to_contain_text("Saved")
 
 
 def test_two_tabs_say_which_one_holds_the_case(room: tuple[Server, Workspace], context: BrowserContext) -> None:
