@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from .output import Cached, JsonOption, Quick, WorkspaceOption, plain_errors, say_figures, terminal_progress
+
+
+def say_marked(result: dict[str, Any], json: bool) -> None:
+    """Figures, those that were not measured but calculated marked so."""
+    marked = result["settings"]["extrapolated"]
+    names = [marked] if isinstance(marked, str) else marked
+    lines = [
+        f"{name:<44}{value:.4g}{'  (EXTRAPOLATED)' if name in names else ''}"
+        for name, value in result["figures"].items()
+    ]
+    say_figures(result, json, lines=lines)
 
 
 @plain_errors
@@ -54,13 +65,17 @@ def bench_attfind(
     """AttFind pre-ranked by gradients against the exhaustive search: what it costs, what it loses."""
     from services.attfind_bench import bench_attfind as bench
 
-    result = bench(quick, from_store=cached, progress=terminal_progress(json))
-    marked = result["settings"]["extrapolated"]
-    lines = [
-        f"{name:<44}{value:.4g}{'  (EXTRAPOLATED)' if name == marked else ''}"
-        for name, value in result["figures"].items()
-    ]
-    say_figures(result, json, lines=lines)
+    say_marked(bench(quick, from_store=cached, progress=terminal_progress(json)), json)
+
+
+@plain_errors
+def bench_inversion(
+    quick: Quick = False, cached: Cached = False, workspace: WorkspaceOption = None, json: JsonOption = False
+) -> None:
+    """How long medXGAN's inversion takes with five restarts, and what they are worth (needs no workspace)."""
+    from services.inversion_bench import bench_inversion as bench
+
+    say_marked(bench(quick, from_store=cached, progress=terminal_progress(json)), json)
 
 
 @plain_errors
@@ -104,13 +119,7 @@ def bench_agreement(
     """Intervals of a large study by vectorised bootstrap, against a plain loop over resamples (needs no workspace)."""
     from services.agreement_bench import bench_agreement as bench
 
-    result = bench(quick, from_store=cached)
-    marked = result["settings"]["extrapolated"]
-    lines = [
-        f"{name:<20}{value:.4g}{'  (EXTRAPOLATED)' if name == marked else ''}"
-        for name, value in result["figures"].items()
-    ]
-    say_figures(result, json, lines=lines)
+    say_marked(bench(quick, from_store=cached), json)
 
 
 @plain_errors

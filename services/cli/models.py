@@ -243,6 +243,7 @@ def train_medxgan(
     anatomy: Annotated[int, typer.Option(help="Length of z1; the paper's for MRI: 1000.", min=1)] = 100,
     pathology: Annotated[int, typer.Option(help="Length of z2; the paper's for MRI: 100.", min=1)] = 10,
     start_from: Annotated[str | None, typer.Option(help="Name of a generator to go on from.")] = None,
+    loss: Losses = None,
     accumulate: Accumulate = 1,
     precision: Precision = "32-true",
     patience: Patience = None,
@@ -252,6 +253,7 @@ def train_medxgan(
     json: JsonOption = False,
 ) -> None:
     """Train a medXGAN generator against a frozen classifier; report the class of its samples."""
+    from cfcore.generators.medxgan.training import MedXGANTraining
     from services.datasets import dataset_named
     from services.models import model_named
 
@@ -263,6 +265,7 @@ def train_medxgan(
         "recipe": recipe,
         "networks": ({} if anatomy == 100 else {"anatomy": anatomy})
         | ({} if pathology == 10 else {"pathology": pathology}),
+        "losses": loss_settings(loss, MedXGANTraining()),
         "start_from": model_named(opened, start_from, "medxgan").id if start_from else None,
         "accumulate": accumulate,
         "precision": precision,

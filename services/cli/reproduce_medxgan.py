@@ -104,8 +104,8 @@ def medxgan_table3(
     quick: Quick = False,
     cached: Cached = False,
     out: Out = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Steps of every start (4,000; the paper: 10,000).")] = None,
-    images: Annotated[int | None, typer.Option(min=1, help="Images a generator (4).")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Steps of every start (10,000); stored only so.")] = None,
+    images: Annotated[int | None, typer.Option(min=1, help="Images a generator (4); stored only so.")] = None,
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
 ) -> None:

@@ -17,7 +17,7 @@ from cfcore.training.batches import Batches
 from cfcore.training.weights import read_card
 from db.models import Run
 from services.models import add_model, generator_folder, load_classifier, new_folder
-from services.training.common import LOOP_DEFAULTS, card_of, finish, run_loop, sum_of_trainings
+from services.training.common import LOOP_DEFAULTS, card_of, finish, loss_options, run_loop, sum_of_trainings
 from services.training.material import load_split
 from services.workspace import Workspace
 
@@ -96,4 +96,5 @@ def quality_of_drawings(model: MedXGAN, classifier: Classifier, images: Tensor, 
 
 def _options(settings: dict[str, Any]) -> list[str]:
     """Options of the command line that only this training has."""
-    return [f"--{name} {length}" for name, length in settings["networks"].items() if name in ("anatomy", "pathology")]
+    lengths = [f"--{name} {n}" for name, n in settings["networks"].items() if name in ("anatomy", "pathology")]
+    return lengths + loss_options(settings)

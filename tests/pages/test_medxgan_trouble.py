@@ -61,7 +61,8 @@ def test_images_of_another_size_are_brought_to_the_networks(
 
 def test_a_generator_of_another_size_than_the_classifier(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     words = (
-        "The generator draws (16, 16) pixels, the classifier takes (8, 8): choose the pair that was trained together"
+        "The generator draws 1 channel(s) of (16, 16) pixels, the classifier takes 1 of (8, 8): choose the pair that "
+        "was trained together"
     )
     assert words in said(workspace, monkeypatch, "medxgan", stored(16))
 

@@ -142,7 +142,7 @@ def test_a_generator_that_does_not_fit_says_so(
 ) -> None:
     large = MedXGAN(MedXGANConfig(size=16, anatomy=1, pathology=1, channels={4: 4, 8: 4}, encoder=False))
     monkeypatch.setattr(services.models, "load_generator", lambda *_: large)
-    with pytest.raises(ValueError, match=r"draws \(16, 16\) pixels, the classifier takes \(8, 8\)"):
+    with pytest.raises(ValueError, match=r"of \(16, 16\) pixels, the classifier takes 1 of \(8, 8\)"):
         heat_map(workspace, *run, "lig")
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from cfcore.classifiers.base import Classifier, is_class, resize, target_margin
+from cfcore.generators.averaged import check_pair
 from cfcore.generators.medxgan import MedXGAN
 from cfcore.generators.medxgan.inversion import POSITIVE, Search
 from cfcore.rendering import Rendering
@@ -48,12 +49,8 @@ class MedXGANEngine(Engine):
                 f"{len(classifier.class_names)} classes: choose a classifier with two"
             )
         self.classifier, self.generator, self.config = classifier, generator, config
+        check_pair(generator.config.size, 1, classifier)
         self.size = (generator.config.size,) * 2
-        if tuple(classifier.size) != self.size:
-            raise ValueError(
-                f"the generator draws {self.size} pixels, the classifier takes {tuple(classifier.size)}: choose the "
-                "pair that was trained together"
-            )
         self._search = Search(
             config.steps,
             config.rate,

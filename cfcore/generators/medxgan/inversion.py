@@ -86,8 +86,9 @@ def invert(
     networks, so both are folded first (`cfcore.training.folding`). Callers bound n x restarts.
 
     Raises:
-        ValueError: images of another size than the network's.
+        ValueError: images of another size than the network's; says both.
     """
+    model.check(images)
     model, classifier = folded(model), folded(classifier)
     with torch.no_grad():
         wanted = target_margin(classifier.logits(images), POSITIVE)

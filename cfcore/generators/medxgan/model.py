@@ -144,6 +144,15 @@ class MedXGAN(nn.Module):
             raise ValueError(f"z1 and z2 have lengths {found}, these weights take {expected}: use their own latents")
         return self.decoder(z1, z2)
 
+    def check(self, images: Tensor) -> None:
+        """Raises ValueError, which says both, where images are not (n, 1, size, size) of the network's size."""
+        size = self.config.size
+        if tuple(images.shape[1:]) != (1, size, size):
+            raise ValueError(
+                f"the generator draws images (n, 1, {size}, {size}), these are {tuple(images.shape)}: resize them, or "
+                "choose the generator of their size"
+            )
+
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """(n, anatomy) and (n, pathology): the encoder's means, where a search may start.
 
@@ -152,11 +161,7 @@ class MedXGAN(nn.Module):
         """
         if not self.config.encoder:
             raise ValueError("this generator was trained without an encoder: invert from N(0, I) instead")
-        size = (self.config.size,) * 2
-        if tuple(images.shape[1:]) != (1, *size):
-            raise ValueError(
-                f"the encoder takes images (n, 1, {size[0]}, {size[1]}), not {tuple(images.shape)}: resize"
-            )
+        self.check(images)
         z1, z2 = self.encoder(images)[0].split([self.config.anatomy, self.config.pathology], dim=1)
         return z1, z2
 

@@ -12,10 +12,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from cfcore.classifiers.base import Classifier
+from cfcore.generators.averaged import check_pair
 from cfcore.generators.stylex.losses import discriminator_loss, edge_distance, generator_loss, r1_penalty
 from cfcore.training.task import Task
 from cfcore.training.weights import channels_last, load_weights
 
+from .guidance import feature_distance, salience
 from .model import Discriminator, MedXGAN
 
 
@@ -32,6 +34,7 @@ class MedXGANTraining:
         divergence_weight: of the codes' KL divergence from N(0, I), summed over z and divided by the pixels.
         own_class_weight: of KL(C(x) || C(G(E(x)))), taken every `own_class_every` iterations, times that number.
         feature_weight: of the distance between C's activations on x and on G(E(x)), see `feature_distance`; as often.
+        salience_weight: of |x - G(E(x))| once more, each pixel weighted by `salience`, mean over pixels; as often.
         discriminator_rate: of D's Adam.
         r1_weight: of R1 on real images (Mescheder et al. 2018), taken every `r1_every` iterations, times that number.
         fakes: samples a real image; with an encoder half of them are swapped pathologies.
@@ -48,6 +51,7 @@ class MedXGANTraining:
     own_class_weight: float = 0.0
     own_class_every: int = 1
     feature_weight: float = 0.0
+    salience_weight: float = 0.0
     discriminator_rate: float = 2e-4
     r1_weight: float = 0.0
     r1_every: int = 8
@@ -85,21 +89,6 @@ discriminator that is held back, so that it does not win early."""
 RECIPES = {"covered": COVERED, "guided": GUIDED, "paper": PAPER}
 
 
-def feature_distance(classifier: Classifier, drawn: Tensor, images: Tensor) -> Tensor:
-    """Mean over C's stages of mean |F(drawn) - F(images)| / mean |F(images)|.
-
-    Raises:
-        TypeError: a classifier that does not tell its stages.
-    """
-    stages = getattr(classifier, "stages", None)
-    if stages is None:
-        raise TypeError(f"{type(classifier).__name__} does not tell its stages: choose the recipe covered or paper")
-    with torch.no_grad():
-        wanted = stages(images)
-    found = stages(drawn)
-    return torch.stack([(a - b).abs().mean() / b.abs().mean() for a, b in zip(found, wanted, strict=True)]).mean()
-
-
 class MedXGANTask(Task):
     """One iteration: G (and E) on samples, swapped pathologies and reconstructions, then D.
 
@@ -122,9 +111,7 @@ class MedXGANTask(Task):
     ) -> None:
         if len(classifier.class_names) != 2:
             raise ValueError(f"medXGAN knows two classes, the classifier has {len(classifier.class_names)}")
-        size = (model.config.size,) * 2
-        if tuple(classifier.size) != size:
-            raise ValueError(f"the generator draws {size} pixels, the classifier takes {tuple(classifier.size)}")
+        check_pair(model.config.size, 1, classifier)
         self.model, self.classifier, self.settings, self.generator = model, classifier, settings, generator
         self.average = copy.deepcopy(model).requires_grad_(False).eval()
         self.discriminator = Discriminator(model.config)
@@ -192,6 +179,9 @@ class MedXGANTask(Task):
             if s.feature_weight and iteration % s.own_class_every == 0:
                 parts["features"] = feature_distance(self.classifier, again, images)
                 total = total + s.own_class_every * s.feature_weight * parts["features"]
+            if s.salience_weight and iteration % s.own_class_every == 0:
+                parts["salient"] = (salience(self.classifier, images) * (again - images).abs()).mean()
+                total = total + s.own_class_every * s.salience_weight * parts["salient"]
             total = total + s.divergence_weight * parts["divergence"] / images[0].numel()
         if self.update("generator", total, fabric):
             self._follow(len(images) * self.accumulate * self.part.pieces)

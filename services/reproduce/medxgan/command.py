@@ -19,9 +19,10 @@ from .material import Column, column_of, shipped_medxgan
 HERE = "services/reproduce/medxgan"
 COMMON = (
     "cfcore/attribution", "cfcore/classifiers", "cfcore/engines/base.py", "cfcore/engines/medxgan",
-    "cfcore/generators/medxgan", "cfcore/images/brain", "cfcore/images/phantom", "cfcore/metrics",
-    "cfcore/training/folding.py", "services/reproduce/brains.py", "services/reproduce/material.py",
-    "services/reproduce/result.py", f"{HERE}/command.py", f"{HERE}/drawing.py", f"{HERE}/material.py",
+    "cfcore/engines/remembered.py", "cfcore/generators/medxgan", "cfcore/images/brain", "cfcore/images/phantom",
+    "cfcore/metrics", "cfcore/study/intervals.py", "cfcore/study/resampling.py", "cfcore/training/folding.py",
+    "services/reproduce/brains.py", "services/reproduce/material.py", "services/reproduce/result.py",
+    f"{HERE}/command.py", f"{HERE}/drawing.py", f"{HERE}/maps.py", f"{HERE}/material.py",
 )  # fmt: skip
 
 
@@ -48,12 +49,12 @@ class Wish:
     progress: Progress = silent
 
 
-def carry_out(name: str, module: str, extent: Any, work: Work, wish: Wish) -> dict[str, Any]:
-    """Do the work of every column whose images are here; store a full run with its picture.
+def carry_out(name: str, module: str, extent: Any, work: Work, wish: Wish, *, usual: bool = True) -> dict[str, Any]:
+    """Do the work of every column whose images are here; store a full run of the usual extent with its picture.
 
     Args:
         name: of the stored figures. module: file name of the experiment, which makes its figures stale where it
-            changes. extent: a dataclass, told in the settings.
+            changes. extent: a dataclass, told in the settings. usual: else nothing is stored, as in a quick run.
 
     Raises:
         ValueError: no generator is shipped. FileNotFoundError: `wish.from_store`, and nothing is kept.
@@ -79,7 +80,7 @@ def carry_out(name: str, module: str, extent: Any, work: Work, wish: Wish) -> di
         return Part(figures, rows)
 
     result = reproduce(name, generators, asdict(extent), together)
-    stored = not wish.quick and not result.settings["left_out"]
+    stored = usual and not wish.quick and not result.settings["left_out"]
     if stored:
         keep(result, generators, (*COMMON, f"{HERE}/{module}"))
     path = wish.out or (results_folder() / f"{name}.png" if stored and pictures else None)

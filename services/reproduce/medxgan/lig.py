@@ -47,8 +47,9 @@ def lig_table(wish: Wish) -> dict[str, Any]:
     pixels with |a| above 1 % of the map's largest, LIG over IG, mean of the images' ratios; _sd over images) and
     lig_path_pixel_share; mass_share_* (fewest pixels that hold 90 % of the sum of |a|); deletion_auc_*,
     insertion_auc_*; gap_lig, gap_lig_path (median of |sum of the map - change of the logit| / |change|); iou_* (with
-    the truly changed region, as many top pixels by |a| as it has; only where the truth is known), iou_chance (expected
-    of random pixels), iou_n. Rows: one a map. Picture: the maps like Fig. 9.
+    the truly changed region, as many top pixels by |a| as it has; only where the truth is known), iou_lead_* (LIG's
+    less the map's, of the same image), iou_chance (expected of random pixels), iou_n. Rows: one a map. Picture: the
+    maps like Fig. 9.
 
     Raises:
         ValueError, FileNotFoundError: as `carry_out` and `positives`.
@@ -68,6 +69,7 @@ def work(extent: Extent, column: Column, progress: Progress) -> Block:
     figures, rows, end = _shares(column, found), [], column.end
     for key, one in latent.items():
         figures[f"gap_{key}{end}"] = _gap(one)
+    overlap: dict[str, Tensor] = {}
     for i, (key, values) in enumerate(found.maps.items()):
         progress(0.7 + 0.3 * i / len(found.maps), f"{column.name}: deletion and insertion, {TITLES[key]}")
         own = _of_map(column, found.images, values, truth)
@@ -77,6 +79,10 @@ def work(extent: Extent, column: Column, progress: Progress) -> Block:
             figures |= spread(f"{name}_{key}{end}", estimate)
             row |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
         rows.append(row)
+        if truth is not None:
+            overlap[key] = own["iou"]
+    for key in (key for key in overlap if key != "lig"):
+        figures |= spread(f"iou_lead_{key}{end}", t_mean((overlap["lig"] - overlap[key]).numpy()))
     if truth is not None:
         share = truth.flatten(1).double().mean(dim=1)
         known = share[share > 0]

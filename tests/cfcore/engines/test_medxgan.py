@@ -30,6 +30,15 @@ class Planted(MedXGAN):
         return flat.expand(-1, 1, 16, 16)
 
 
+class Colour(Classifier):
+    """Takes three channels."""
+
+    class_names, channels, size = ("dark", "bright"), 3, (16, 16)
+
+    def logits(self, images: Tensor) -> Tensor:
+        return images.mean(dim=(2, 3))[:, :2]
+
+
 @pytest.fixture
 def bright() -> Tensor:
     return Planted().decode(torch.tensor([[1.0], [-2.0]]), torch.tensor([[1.5], [-2.0]]))
@@ -132,6 +141,8 @@ def test_what_is_refused(classifier: Classifier, bright: Tensor, stylex: StylEx)
         MedXGANEngine.fit(classifier, bright[:0], 0, CONFIG, generator=Planted())
     with pytest.raises(ValueError, match="no direction 'v1 \\+' towards this class; there are negative"):
         MedXGANEngine(classifier, Planted(), CONFIG).move(bright, 0, direction="v1 +", degree=1.0)
+    with pytest.raises(ValueError, match=r"draws 1 channel\(s\) .*, the classifier takes 3 of .*: choose the pair"):
+        MedXGANEngine(Colour(), Planted(), CONFIG)
     with pytest.raises(ValueError, match="realisations is 0"):
         MedXGANConfig(realisations=0)
 

@@ -62,6 +62,15 @@ def test_a_warm_start_begins_at_the_encoder(generator: MedXGAN, classifier: Clas
     assert torch.equal(found.z1, again.z1)
 
 
+@pytest.mark.parametrize("warm", [False, True])
+@pytest.mark.parametrize("shape", [(2, 1, 8, 8), (2, 3, 16, 16), (2, 1, 16)])
+def test_images_of_another_size_are_refused(
+    shape: tuple[int, ...], warm: bool, generator: MedXGAN, classifier: Classifier
+) -> None:
+    with pytest.raises(ValueError, match=r"draws images \(n, 1, 16, 16\), these are \(2, .*: resize them"):
+        invert(generator, classifier, torch.zeros(shape), Search(steps=1, warm=warm))
+
+
 @pytest.mark.parametrize("wrong", [{"steps": -1}, {"restarts": 0}, {"rate": 0.0}, {"patience": -1}])
 def test_searches_that_cannot_be(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="choose"):

@@ -14,8 +14,9 @@ from torch.nn import functional
 from cfcore.classifiers.base import Classifier
 from cfcore.classifiers.trunk import SmallCNN
 from cfcore.generators.medxgan import MedXGAN
+from cfcore.generators.medxgan.guidance import feature_distance, salience
 from cfcore.generators.medxgan.measure import drawn_class, encoded
-from cfcore.generators.medxgan.training import COVERED, GUIDED, PAPER, MedXGANTask, MedXGANTraining, feature_distance
+from cfcore.generators.medxgan.training import COVERED, GUIDED, PAPER, MedXGANTask, MedXGANTraining
 from cfcore.training.batches import Batches
 from cfcore.training.loop import Schedule, train
 from cfcore.training.weights import freeze
@@ -79,6 +80,47 @@ def test_guided_keeps_what_the_classifier_looks_at(tmp_path: Path) -> None:
     assert distances[1] < distances[0]
 
 
+class Corner(Classifier):
+    """Sees the mean of a corner of 4 x 4 px alone."""
+
+    class_names, channels, size = ("dark", "bright"), 1, (16, 16)
+
+    def logits(self, images: Tensor) -> Tensor:
+        margin = 20 * (images[:, 0, :4, :4].mean(dim=(1, 2)) - 0.5)
+        return torch.stack([torch.zeros_like(margin), margin], dim=1)
+
+
+def test_salience_lies_where_the_classifier_looks(images: Tensor) -> None:
+    found = salience(Corner(), images)
+    assert found.shape == images.shape and torch.allclose(found.mean(dim=(1, 2, 3)), torch.ones(len(images)))
+    # The corner and, by the averaging over 5 px, two pixels beside it.
+    assert (found[:, :, :4, :4] > 1).all() and (found[:, :, 6:, :] == 0).all() and (found[:, :, :, 6:] == 0).all()
+    with torch.no_grad():
+        assert torch.equal(salience(Corner(), images), found)
+
+
+def test_a_flat_classifier_makes_every_pixel_count_alike(images: Tensor) -> None:
+    class Flat(Corner):
+        def logits(self, images: Tensor) -> Tensor:
+            return 0 * super().logits(images)
+
+    assert (salience(Flat(), images) == 1).all()
+
+
+def test_salient_pixels_are_drawn_better_for_their_weight(tmp_path: Path) -> None:
+    images = pictures()[0].float() / 255
+    errors = []
+    for weight in (0.0, 20.0):
+        settings = replace(COVERED, rate=RATE, half_life=200, salience_weight=weight, own_class_every=1)
+        task = trained(Corner(), settings, tmp_path / str(weight), 100)
+        z1, z2 = task.average.encode(images)
+        positive = Corner().logits(images).argmax(dim=1)[:, None]
+        with torch.no_grad():
+            off = (task.average.decode(z1, z2 * positive) - images).abs()
+        errors.append(off[:, :, :4, :4].mean().item())
+    assert errors[1] < errors[0]
+
+
 def test_r1_is_taken_every_so_often_and_told(classifier: Classifier, tmp_path: Path) -> None:
     every = replace(COVERED, r1_weight=0.1, r1_every=2)
     generator = torch.Generator().manual_seed(0)
@@ -120,5 +162,5 @@ def test_cross_entropy_gets_logits(classifier: Classifier, tmp_path: Path) -> No
 
 
 def test_pairs_that_do_not_fit_are_refused(classifier: Classifier) -> None:
-    with pytest.raises(ValueError, match=r"draws \(16, 16\) pixels, the classifier takes \(32, 32\)"):
+    with pytest.raises(ValueError, match=r"of \(16, 16\) pixels, the classifier takes 1 of \(32, 32\)"):
         MedXGANTask(MedXGAN(CONFIG), SmallCNN(("a", "b"), 32, width=0.1), PAPER, torch.Generator())

@@ -105,9 +105,11 @@ def test_a_person_reads_a_table(experiment: str, tmp_path: Path) -> None:
     assert ("picture: " in found.output) == place.exists() == (experiment != "table1")
 
 
-def test_a_subset_of_table3_can_be_asked_for() -> None:
-    found = call("medxgan-table3", "--quick", "--steps", "3", "--images", "1")
+def test_another_extent_of_table3_can_be_asked_for_and_is_not_stored(tmp_path: Path) -> None:
+    found = call("medxgan-table3", "--steps", "3", "--images", "1")
     assert (found["settings"]["steps"], found["settings"]["images"], len(found["rows"])) == (3, 1, 1)
+    assert found["picture"] is None and not (tmp_path / "results").exists()
+    assert call("medxgan-table3", "--steps", "6")["picture"] is not None, "the usual number, said aloud"
 
 
 def test_nothing_stored_is_said_so() -> None:

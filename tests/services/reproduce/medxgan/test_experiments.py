@@ -100,6 +100,7 @@ def test_maps_lie_on_the_spot(column: SpotColumn) -> None:
     assert found["iou_n"] == 2 and found["iou_chance"] == pytest.approx(spot / (2 - spot))
     for key in ("medxgan", "ig", "lig", "lig_path"):
         assert found[f"iou_{key}"] == 1.0 and found[f"mass_share_{key}"] <= spot
+    assert found["iou_lead_ig"] == 0 and found["iou_lead_gradcam"] == pytest.approx(1 - found["iou_gradcam"])
     # The spot's light goes along a straight line in pixels, so both forms of LIG add up, and IG sees no other pixel.
     assert found["lig_pixel_share"] == pytest.approx(1.0) and found["gap_lig"] < 0.02 and found["gap_lig_path"] < 0.02
     assert found["deletion_auc_lig"] < 0.3 < found["insertion_auc_lig"]
