@@ -6,13 +6,14 @@ import json
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
+from cfcore.engines.catalogue import title_of
 from cfcore.reports.others import answers_table
 from cfcore.reports.tables import Questions, StudyTables, findings_by, study_tables
 from cfcore.study.decode import decode_ratings, decode_readings
@@ -256,11 +257,15 @@ def _compute(workspace: Workspace, study_id: int, until: int | None) -> StudyRes
 
 
 def findings_by_group(found: StudyResults, column: str) -> tuple[pd.DataFrame, tuple[Arm, ...]]:
-    """The findings by "method", or by a column of the decoded table (`cfcore.reports.tables.findings_by`)."""
+    """The findings by "method", or by a column of the decoded table (`cfcore.reports.tables.findings_by`); a method is
+    called by its title."""
     decoded = found.decoded.assign(method=found.decoded["arm"].map(found.methods))
     # A stream of its own for each grouping, after those of the tables.
     rng = np.random.default_rng([found.study.seed, 100, *column.encode()])
-    return findings_by(decoded, found.study.protocol.findings, column, rng)
+    table, groups = findings_by(decoded, found.study.protocol.findings, column, rng)
+    if column == "method":
+        groups = tuple(replace(group, name=title_of(group.key)) for group in groups)
+    return table, groups
 
 
 def _methods(workspace: Workspace, study: StudyView) -> dict[str, str]:

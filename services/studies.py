@@ -36,6 +36,7 @@ from services.rehearsal_removal import remove_study
 from services.study_design.drafts import delete_files, draft_of, drop_pairs, store_protocol
 from services.study_design.locking import amend_study, lock_study, verify_digest
 from services.study_design.planning import write_plan
+from services.study_design.starting_degree import starting_degree
 from services.study_views import (
     PairView,
     ReaderView,
@@ -101,11 +102,6 @@ def suggested_list(class_name: str) -> str:
     return next((key for key in FINDING_LISTS if key in name), "cardiomegaly")
 
 
-def _degree(run: Run) -> float:
-    """What most of the run's images need to flip, where it was measured; else the degree of its search."""
-    return float(run.result.get("suggested_degree") or run.settings.get("config", {}).get("degree", 10.0))
-
-
 def arm_of(direction: str) -> Arm:
     """The arm of a direction: name "v17 +" gives key "v17+"."""
     return Arm(key=direction.replace(" ", ""), name=direction)
@@ -153,7 +149,8 @@ def create_study(
     Args:
         findings: the checklist, or the name of one of `FINDING_LISTS` ("" picks the one that fits the run's target).
         directions: names of the arms, default the three best kept directions of the run.
-        degree: fixed step along every direction, default the one that the run suggests, else the run's.
+        degree: fixed step along every direction, default the one that the run suggests, else the run's
+            (`starting_degree`).
         reference: what stands for the original; default the true original with both transfers, the reconstruction
             with plain rendering.
 
@@ -182,7 +179,7 @@ def create_study(
             findings=tuple(checklist),
             ratings=tuple(ratings),
             arms=tuple(arm_of(name) for name in chosen),
-            degree=_degree(run) if degree is None else float(degree),
+            degree=starting_degree(workspace, run) if degree is None else float(degree),
             rendering=rendering,
             reference=reference or ("original" if rendering != "plain" else "reconstruction"),
             seed=seed,

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from cfcore.engines.catalogue import METHODS
 from cfcore.rendering import DEFAULT_RENDERING, Rendering, keeps_source
 from cfcore.study.analysis_plan import AnalysisPlan, plan_from, plan_problems
 from cfcore.study.design.choices import (
@@ -39,8 +40,11 @@ _PATHOLOGIES = (
 )  # fmt: skip
 _ENGINES = (
     "eigen", "stylex", "attfind", "medxgan", "stylegan", "controlcg", "ilvr", "ddim", "diffusion", "mirror",
-    "sefa", "gan", "detail transfer", "gradient", "classifier", "degree", "direction",
+    "sefa", "gan", "detail transfer", "gradient", "classifier", "degree", "direction", "heat map", "heatmap",
+    "grad cam", "saliency",
 )  # fmt: skip
+# What the catalogue's methods are called, as whole words: "ig" is part of "right".
+_METHODS = tuple(dict.fromkeys(word.casefold() for method in METHODS.values() for word in (method.name, method.short)))
 # Words of finding labels that any neutral title of a radiograph study may use.
 _NEUTRAL = frozenset(
     ("chest", "thorax", "thoracic", "tissue", "patient", "increased", "reduced", "lower", "older", "cardiac")
@@ -207,9 +211,10 @@ def _title_problems(protocol: Protocol) -> list[str]:
     # Short engine names only as whole words: "gan" is part of "organ".
     named += [("a method", e) for e in _ENGINES if (e in words if len(e) < 5 else e in title)]
     named += [("an eigenvector", v) for v in re.findall(r"\bv\s?\d+\b", title)]
+    named += [("a method", e) for e in _METHODS if _stands_in(e, title)]
     for arm in protocol.arms:
-        for text in {arm.key.casefold().strip(), arm.name.casefold().strip()} - {""}:
-            if re.search(rf"(?<!\w){re.escape(text)}(?!\w)", title):
+        for text in sorted({arm.key.casefold().strip(), arm.name.casefold().strip()} - {""}):
+            if _stands_in(text, title):
                 named.append(("an arm", text))
     for finding in protocol.findings:
         told = {w for w in re.findall(r"[^\W_]+", finding.label.casefold()) if len(w) > 4} - _NEUTRAL
@@ -220,6 +225,11 @@ def _title_problems(protocol: Protocol) -> list[str]:
         "leave it out."
         for what, text in dict.fromkeys(named)
     ]
+
+
+def _stands_in(words: str, title: str) -> bool:
+    """Whether the title has these words as whole words; both case-folded."""
+    return re.search(rf"(?<!\w){re.escape(words)}(?!\w)", title) is not None
 
 
 def _key_problems(protocol: Protocol) -> list[str]:

@@ -14,6 +14,7 @@ from cfcore.wording import counted, direction_name
 from pages.parts.who import actor, workspace
 from services.runs import RunView, list_runs
 from services.studies import Arm, StudyRefused, StudyView, update_draft
+from services.study_design.starting_degree import starting_degree
 
 
 def is_simple(arm: Arm) -> bool:
@@ -68,6 +69,8 @@ def _builder(view: StudyView, own: RunView) -> None:
         )
     ]  # fmt: skip
     names = [direction.name for direction in run.directions if direction.kept]
+    # A degree of another method is in another unit: per cent of the pixels, share of a way, length along a vector.
+    usual = None if run.engine == own.engine else starting_degree(workspace(), run)
     chosen: Sequence[str] = ()
     if names:
         chosen = st.multiselect(
@@ -75,7 +78,8 @@ def _builder(view: StudyView, own: RunView) -> None:
         )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         typed = st.text_input(
-            "Degrees, parted by commas", placeholder=f"the study's ({view.protocol.degree:g})",
+            "Degrees, parted by commas",
+            placeholder=f"the study's ({view.protocol.degree:g})" if usual is None else f"the run's ({usual:g})",
             key=f"cross-degrees-{view.id}",
         )  # fmt: skip
         renderings = st.multiselect(
@@ -96,7 +100,7 @@ def _builder(view: StudyView, own: RunView) -> None:
     try:
         arms = crossed(
             directions,
-            degrees or [None],
+            degrees or [usual],
             renderings or [None],
             run=None if run.id == own.id else run.id,
             target=target.strip() or None,

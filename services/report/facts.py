@@ -67,7 +67,7 @@ def study_facts(workspace: Workspace, found: StudyResults) -> StudyFacts:
         digest=study.digest or "",
         version=row.version,
         amendments=[(number, reason) for number, reason in amended],
-        engine=title_of(run.engine) if run else "",
+        engine=_methods(found) or title_of(run.engine if run else None),
         classifier=run.classifier or "" if run else "",
         generator=run.generator or "" if run else "",
         dataset=study.dataset or "",
@@ -89,6 +89,12 @@ def study_facts(workspace: Workspace, found: StudyResults) -> StudyFacts:
         screens=_screens(workspace, study.id),
         versions=report_versions(run) | _other_runs(workspace, found),
     )
+
+
+def _methods(found: StudyResults) -> str:
+    """The methods behind the arms, in their order: "medXGAN and Grad-CAM ablation"; "" where none is known."""
+    engines = (found.methods[arm.key] for arm in found.study.protocol.arms if arm.key in found.methods)
+    return " and ".join(dict.fromkeys(title_of(engine) for engine in engines))
 
 
 def _exposure(workspace: Workspace, found: StudyResults) -> str:

@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Expander
 
 from cfcore.study.design.choices import Control, Design, Gate, Training
+from db.models import Run
 from services import pairs as pairs_service
 from services.pairs import make_pairs
 from services.studies import create_study, lock_study, study_view, update_draft
@@ -62,6 +63,28 @@ def test_directions_are_crossed_with_degrees_and_controls_are_made(
     assert [arm.key for arm in view.protocol.arms] == ["v1+", "v2+", "v7-", "v1+@5"]
     assert view.protocol.controls == (Control("identical", 2),) and view.protocol.training == Training(1, 0.8)
     assert len(view.pairs) == 4 * 2 + 2 + 1 and "3 planned readers" in text_of(page)
+
+
+def test_an_arm_of_another_method_takes_the_degree_of_its_own_run(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, draft: int
+) -> None:
+    with workspace.session() as session:
+        own = session.get_one(Run, study_view(workspace, draft).run_id)
+        for name, engine, degree in (("Same", own.engine, 4.0), ("Other", "ig", 15.0)):
+            session.add(
+                Run(
+                    name=name, kind="explain", engine=engine, state="done", dataset_id=own.dataset_id, progress=1.0,
+                    settings={"target": "Cardiomegaly", "config": {"degree": degree}},
+                )
+            )  # fmt: skip
+    page = step(app(monkeypatch, "studies", study=str(draft)), "2 Images and arms")
+    for run, told in ((2, "the study's (10)"), (3, "the run's (15)")):
+        field(page.selectbox, "Run").set_value(run).run()
+        assert field(page.text_input, "Degrees, parted by commas").placeholder == told
+        field(page.button, "Add these arms").click().run()
+        assert not page.exception
+    same, other = study_view(workspace, draft).protocol.arms[-2:]
+    assert (same.run, same.degree, other.run, other.degree) == (2, None, 3, 15.0)
 
 
 def test_the_schedule_is_changed_and_shown_with_its_balance(

@@ -53,6 +53,11 @@ def test_templates_make_valid_protocols(name):
         "Radiographs, opacity",
         "Mediastinal views",
         "A GAN study",
+        "Grad-CAM, round 2",
+        "Gradcam images",
+        "LIG pairs",
+        "Heat maps of lungs",
+        "Wachter",
         "  ",
     ],
 )
@@ -62,7 +67,8 @@ def test_titles_that_tell_are_refused(title):
 
 
 @pytest.mark.parametrize(
-    "title", ["Chest radiographs", "Lung images, organ survey", "Thorax, second round", "Session 3"]
+    "title",
+    ["Chest radiographs", "Lung images, organ survey", "Thorax, second round", "Session 3", "Right side, bright"],
 )
 def test_neutral_titles_pass(title):
     for findings in FINDING_LISTS.values():
