@@ -242,6 +242,7 @@ def train_medxgan(
     ] = "covered",
     anatomy: Annotated[int, typer.Option(help="Length of z1; the paper's for MRI: 1000.", min=1)] = 100,
     pathology: Annotated[int, typer.Option(help="Length of z2; the paper's for MRI: 100.", min=1)] = 10,
+    width: Annotated[float | None, typer.Option(help="Factor on the channels of G, E and D (1).")] = None,
     start_from: Annotated[str | None, typer.Option(help="Name of a generator to go on from.")] = None,
     loss: Losses = None,
     accumulate: Accumulate = 1,
@@ -265,6 +266,7 @@ def train_medxgan(
         "recipe": recipe,
         "networks": ({} if anatomy == 100 else {"anatomy": anatomy})
         | ({} if pathology == 10 else {"pathology": pathology}),
+        "width": width,
         "losses": loss_settings(loss, MedXGANTraining()),
         "start_from": model_named(opened, start_from, "medxgan").id if start_from else None,
         "accumulate": accumulate,

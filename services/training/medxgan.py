@@ -27,6 +27,7 @@ MEDXGAN_DEFAULTS: dict[str, Any] = LOOP_DEFAULTS | {
     "recipe": "covered",
     "losses": {},
     "networks": {},
+    "width": None,
     "start_from": None,
 }
 SAMPLES = 1000  # anatomies drawn for the share of drawn classes
@@ -37,7 +38,8 @@ def train_medxgan(workspace: Workspace, run: Run, progress: Progress) -> int:
 
     `run.settings`: positive, negative (labels; by default the classifier's positive class against all the rest),
     iterations (8,000), batch (32), recipe (a key of RECIPES), losses (fields of MedXGANTraining that differ from the
-    recipe's), networks (fields of MedXGANConfig), start_from (id of a generator to go on from), and those of the loop.
+    recipe's), networks (fields of MedXGANConfig), width (factor on their channels), start_from (id of a generator to
+    go on from), and those of the loop.
 
     Raises:
         ValueError: an unknown recipe, a classifier that takes no squares, or weights that do not fit.
@@ -60,7 +62,7 @@ def train_medxgan(workspace: Workspace, run: Run, progress: Progress) -> int:
     generator = torch.Generator().manual_seed(run.seed)
     recipe = replace(RECIPES[settings["recipe"]], **settings["losses"])
     networks = {"size": size, "encoder": recipe.reconstruction_weight > 0} | settings["networks"]
-    model = MedXGAN(MedXGANConfig(**networks))
+    model = MedXGAN(MedXGANConfig(**networks).scaled(float(settings["width"] or 1)))
     task = MedXGANTask(model, classifier, recipe, generator, int(settings["iterations"]))
     if settings["start_from"] is not None:
         task.begin_with(generator_folder(workspace, settings["start_from"]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -34,6 +34,10 @@ class MedXGANConfig:
     pathology: int = 10
     channels: Mapping[int, int] = field(default_factory=lambda: {4: 256, 8: 128, 16: 64, 32: 32, 64: 16})
     encoder: bool = True
+
+    def scaled(self, width: float) -> MedXGANConfig:
+        """The same with every number of channels times `width`, at least 1."""
+        return replace(self, channels={side: max(1, round(n * width)) for side, n in self.channels.items()})
 
     def __post_init__(self) -> None:
         # JSON has no integer keys.

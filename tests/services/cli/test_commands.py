@@ -153,13 +153,15 @@ def test_phantom_to_realisations(workspace: Workspace) -> None:
     )
     assert {"negative_accuracy", "positive_accuracy", "l1", "agreement", "other_class"} <= set(drawn)
     call("train", "medxgan", "--dataset", "toy", "--classifier", "C", "--name", "P", "--iterations", "2", "--batch",
-         "8", "--recipe", "paper", "--anatomy", "12", "--pathology", "3")  # fmt: skip
+         "8", "--recipe", "paper", "--anatomy", "12", "--pathology", "3", "--width", "0.25", "--loss",
+         "class_weight=3.5")  # fmt: skip
     card = model_named(workspace, "P", "medxgan").card
     assert card["command"] == (
-        "cfreader train medxgan --dataset toy --name P --classifier C --iterations 2 --batch 8 --recipe paper "
-        "--anatomy 12 --pathology 3 --seed 0"
+        "cfreader train medxgan --dataset toy --name P --classifier C --width 0.25 --iterations 2 --batch 8 "
+        "--recipe paper --anatomy 12 --pathology 3 --loss class_weight=3.5 --seed 0"
     )
     assert (card["config"]["anatomy"], card["config"]["pathology"]) == (12, 3)
+    assert card["config"]["channels"]["4"] == 64 and card["settings"]["losses"] == {"class_weight": 3.5}
     assert card["config"]["encoder"] is False and "l1" not in card["test"]
     pair = ("--dataset", "toy", "--classifier", "C", "--target", "No Effusion", "--n", "2", "--fit-n", "2")
     found = call("explain", "medxgan", *pair, "--generator", "G", "--set", "steps=20")
