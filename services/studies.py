@@ -37,6 +37,7 @@ from services.study_design.drafts import delete_files, draft_of, drop_pairs, sto
 from services.study_design.locking import amend_study, lock_study, verify_digest
 from services.study_design.planning import write_plan
 from services.study_design.starting_degree import starting_degree
+from services.study_design.suggestions import neutral_title, suggested_list
 from services.study_views import (
     PairView,
     ReaderView,
@@ -80,7 +81,6 @@ __all__ = [
     "lock_study",
     "preview",
     "study_view",
-    "suggested_list",
     "update_draft",
     "verify_digest",
 ]
@@ -93,13 +93,6 @@ PAIR_FIELDS = frozenset(
 PLAN_FIELDS = frozenset({"design", "repeats", "guess_share", "single_share", "questions"})
 # How many readers a new study plans for.
 PLANNED_READERS = 3
-NEUTRAL_TITLE = "Chest radiographs, series {number}"
-
-
-def suggested_list(class_name: str) -> str:
-    """The name of the finding list that fits a positive class called `class_name`, "cardiomegaly" where none does."""
-    name = class_name.casefold()
-    return next((key for key in FINDING_LISTS if key in name), "cardiomegaly")
 
 
 def arm_of(direction: str) -> Arm:
@@ -171,12 +164,13 @@ def create_study(
         if not run.directions:
             chosen = [run.engine or "counterfactual"]
         target = str(run.settings.get("target", ""))
-        checklist = FINDING_LISTS[findings or suggested_list(target)] if isinstance(findings, str) else findings
+        if isinstance(findings, str):
+            findings = FINDING_LISTS[findings or suggested_list(session, run.dataset_id, target)]
         number = (session.scalar(sa.select(sa.func.max(Study.id))) or 0) + 1
         protocol = Protocol(
             title=title or f"{target or run.name}, {direction_name(', '.join(chosen))}",
-            reader_title=reader_title or NEUTRAL_TITLE.format(number=number),
-            findings=tuple(checklist),
+            reader_title=reader_title or neutral_title(session, run.dataset_id, number),
+            findings=tuple(findings),
             ratings=tuple(ratings),
             arms=tuple(arm_of(name) for name in chosen),
             degree=starting_degree(workspace, run) if degree is None else float(degree),

@@ -156,7 +156,8 @@ def _list(*rows: tuple[str, str, Kind]) -> tuple[Finding, ...]:
     return tuple(Finding(*row) for row in rows)
 
 
-# The paper's lists (Table 2; METHODS 1); pneumonia is ours, for paediatric radiographs.
+# The paper's lists (Table 2; METHODS 1); pneumonia is ours, for paediatric radiographs; lesion is ours, for slices
+# of the brain.
 FINDING_LISTS: Mapping[str, tuple[Finding, ...]] = {
     "cardiomegaly": _list(
         ("ctr", "Increased cardiothoracic ratio", "main"),
@@ -188,6 +189,15 @@ FINDING_LISTS: Mapping[str, tuple[Finding, ...]] = {
         ("hyperinflation", "Hyperinflation", "secondary"),
         ("device", "Line or device", "secondary"),
         ("exposure", "Changed exposure or rotation", "secondary"),
+    ),
+    "lesion": _list(
+        ("hyperintense", "Hyperintense focal lesion", "main"),
+        ("hypointense", "Hypointense focal lesion", "main"),
+        ("mass_effect", "Mass effect or midline shift", "main"),
+        ("ventricles", "Changed ventricles", "secondary"),
+        ("sulci", "Changed sulci", "secondary"),
+        ("grey_white", "Blurred grey-white border", "secondary"),
+        ("other_slice", "Another slice or head position", "secondary"),
     ),
 }
 

@@ -77,6 +77,7 @@ SHIPPED: tuple[Template, ...] = (
     Template("effusion", "The paper's list (Table 2)", FINDING_LISTS["effusion"]),
     Template("atelectasis", "The paper's list (Table 2)", FINDING_LISTS["atelectasis"]),
     Template("pneumonia", "Our list, for radiographs of children", FINDING_LISTS["pneumonia"]),
+    Template("lesion", "Our list, for slices of the brain", FINDING_LISTS["lesion"]),
     Template("Alzheimer", "Brain MRI: what changes between healthy and Alzheimer's disease", _ALZHEIMER),
     Template("identity and realism", "Same patient? Natural? Two ratings and four questions", (), _REALISM, _IDENTITY),
     Template("visual Turing test", "Which of the two is real, how sure, and why", (), (), _TURING),

@@ -72,7 +72,7 @@ def design(view: StudyView, run: RunView) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         arms = st.multiselect(
-            "Arms (eigenvectors, best first)",
+            "Arms (directions, best first)",
             names,
             default=[arm.name for arm in protocol.arms if is_simple(arm) and arm.name in names],
             format_func=direction_name,

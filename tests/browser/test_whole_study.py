@@ -120,7 +120,7 @@ def design(page: Page) -> None:
     settled(page)
     pick(page, "2 Images and arms")
     add_arms(page, "Gentle", "3, 6", 2)
-    add_choice(page, "Arms (eigenvectors, best first)", "down")
+    add_choice(page, "Arms (directions, best first)", "down")
     type_in(page, "Pairs per arm", str(PER_ARM))
     page.get_by_text("Controls and training").click()
     for control in ("Identical images", "Original against reconstruction", "Original against a plain filter"):
