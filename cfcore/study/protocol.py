@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from cfcore.engines.catalogue import METHODS
 from cfcore.rendering import DEFAULT_RENDERING, Rendering, keeps_source
 from cfcore.study.analysis_plan import AnalysisPlan, plan_from, plan_problems
 from cfcore.study.design.choices import (
@@ -23,6 +22,7 @@ from cfcore.study.design.choices import (
     choices_from,
     design_problems,
 )
+from cfcore.study.neutral_title import title_problems
 from cfcore.study.questions import PRESENCE, SIDES, Question, questions_from, to_data, validate_questions
 from cfcore.study.viewing import DEFAULT_VIEWING, Viewing, viewing_from, viewing_problems
 
@@ -31,24 +31,6 @@ Reference = Literal["original", "reconstruction"]
 Allocation = Literal["own patients", "same patients", "rotated patients"]
 
 _KEY = re.compile(r"[a-z0-9][a-z0-9_]*")
-# What a reader must not learn from a title: the class the classifier was trained on, or where a pair comes
-# from.
-_PATHOLOGIES = (
-    "atelectas", "cardiomegal", "effusion", "pneumoni", "pneumothora", "consolidat", "infiltrat", "oedema",
-    "edema", "emphysem", "fibros", "nodule", "opacit", "tubercul", "covid", "tumor", "tumour", "cancer",
-    "hernia", "fracture", "pacemaker", "healthy", "disease", "alzheimer", "dementia",
-)  # fmt: skip
-_ENGINES = (
-    "eigen", "stylex", "attfind", "medxgan", "stylegan", "controlcg", "ilvr", "ddim", "diffusion", "mirror",
-    "sefa", "gan", "detail transfer", "gradient", "classifier", "degree", "direction", "heat map", "heatmap",
-    "grad cam", "saliency",
-)  # fmt: skip
-# What the catalogue's methods are called, as whole words: "ig" is part of "right".
-_METHODS = tuple(dict.fromkeys(word.casefold() for method in METHODS.values() for word in (method.name, method.short)))
-# Words of finding labels that any neutral title of a radiograph study may use.
-_NEUTRAL = frozenset(
-    ("chest", "thorax", "thoracic", "tissue", "patient", "increased", "reduced", "lower", "older", "cardiac")
-)
 
 
 @dataclass(frozen=True)
@@ -211,37 +193,6 @@ def _duplicates(values: Sequence[str]) -> list[str]:
     return sorted({v for v in values if values.count(v) > 1})
 
 
-def _title_problems(protocol: Protocol) -> list[str]:
-    title = protocol.reader_title.casefold()
-    if not title.strip():
-        return ["The readers' title is empty: give a neutral one, such as “Chest radiographs, series 1”."]
-    words = set(re.findall(r"[^\W_]+", title))
-    named: list[tuple[str, str]] = []
-    named += [("a pathology", p) for p in _PATHOLOGIES if p in title]
-    # Short engine names only as whole words: "gan" is part of "organ".
-    named += [("a method", e) for e in _ENGINES if (e in words if len(e) < 5 else e in title)]
-    named += [("an eigenvector", v) for v in re.findall(r"\bv\s?\d+\b", title)]
-    named += [("a method", e) for e in _METHODS if _stands_in(e, title)]
-    for arm in protocol.arms:
-        for text in sorted({arm.key.casefold().strip(), arm.name.casefold().strip()} - {""}):
-            if _stands_in(text, title):
-                named.append(("an arm", text))
-    for finding in protocol.findings:
-        told = {w for w in re.findall(r"[^\W_]+", finding.label.casefold()) if len(w) > 4} - _NEUTRAL
-        if finding.label.casefold() in title or told & words:
-            named.append(("a finding", finding.label))
-    return [
-        f"The readers' title “{protocol.reader_title}” names {what} (“{text}”), which breaks the blinding: "
-        "leave it out."
-        for what, text in dict.fromkeys(named)
-    ]
-
-
-def _stands_in(words: str, title: str) -> bool:
-    """Whether the title has these words as whole words; both case-folded."""
-    return re.search(rf"(?<!\w){re.escape(words)}(?!\w)", title) is not None
-
-
 def _key_problems(protocol: Protocol) -> list[str]:
     problems = []
     groups: tuple[tuple[str, Sequence[Finding] | Sequence[Rating] | Sequence[Arm]], ...] = (
@@ -303,7 +254,11 @@ def _rating_problems(rating: Rating) -> list[str]:
 def validate(protocol: Protocol) -> list[str]:
     """What is wrong with the protocol, a sentence each with its remedy; the plan of analysis apart."""
     problems = [] if protocol.title.strip() else ["The study has no title."]
-    problems += _title_problems(protocol)
+    problems += title_problems(
+        protocol.reader_title,
+        [finding.label for finding in protocol.findings],
+        [text for arm in protocol.arms for text in (arm.key, arm.name)],
+    )
     if not protocol.findings:
         problems.append("No finding is listed: list main and secondary findings before anything is shown.")
     elif not any(f.kind == "main" for f in protocol.findings):
