@@ -310,3 +310,31 @@ def check_tools(page: Page, server: Server) -> None:
     drawn(page)
     expect(page.get_by_role("button", name="One image")).to_have_attribute("aria-pressed", "true")
     expect(viewer).to_have_attribute("data-degree", "20")
+
+
+# What is shown is told a moment after the last move: a link that is pressed in that moment.
+LEAVE = """async ([viewer, wait]) => {
+  const slider = viewer.querySelector("input.degree");
+  slider.value = Number(slider.value) === Number(slider.max) ? slider.min : slider.max;
+  slider.dispatchEvent(new Event("input", { bubbles: true }));
+  await new Promise((done) => setTimeout(done, wait));
+  [...document.querySelectorAll("[data-testid=stTopNavLink]")].find((link) => link.textContent === "Studies").click();
+}"""
+
+
+def test_a_page_that_is_opened_right_after_a_move_stays(
+    studio: tuple[Server, Workspace, int], context: BrowserContext
+) -> None:
+    server, _, run_id = studio
+    page = context.new_page()
+    journey.first_researcher(page, server)
+    for wait in (240, 280, 310, 330, 345):
+        page.goto(f"{server.url}/explore?run={run_id}")
+        drawn(page)
+        settled(page)
+        page.evaluate(LEAVE, [page.locator(".explorer").element_handle(), wait])
+        expect(page.get_by_role("heading", name="Studies", level=1)).to_be_attached()
+        page.wait_for_timeout(1000)
+        settled(page)
+        expect(page.get_by_role("heading", name="Studies", level=1)).to_be_attached(timeout=5000)
+        assert "degree=" not in page.url

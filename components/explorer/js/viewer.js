@@ -420,6 +420,14 @@ function makeViewer() {
   panels.after.canvas.addEventListener("pointerdown", compare(true));
   for (const name of ["pointerup", "pointerleave"]) panels.after.canvas.addEventListener(name, () => panels.after.title.textContent === "Original" && compare(false)());
   new ResizeObserver(() => schedule()).observe(curve);
+  // A link leads to another page: told after that press, what is shown here would empty that page and name its address.
+  document.addEventListener("click", function leave(event) {
+    if (!root.isConnected) return document.removeEventListener("click", leave, true);
+    if (event.composedPath().some((node) => node.tagName === "A" && !root.contains(node))) {
+      clearTimeout(resting);
+      resting = 0;
+    }
+  }, true);
   layout();
   return { root, update };
 }
