@@ -3,6 +3,7 @@ method."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -78,6 +79,8 @@ def test_medxgan_from_a_run_to_results(studio: tuple[Server, Workspace], context
     shot(page, "medxgan-explore")
     page.get_by_role("button", name="Directions", exact=True).press("Enter")
     expect(page.get_by_text("of 8 directions, each alone, make it Effusion at")).to_be_visible(timeout=SLOW)
+    # Told a moment after the press: what is still on its way when a link is pressed would reach the next page.
+    expect(page).to_have_url(re.compile("view=directions"))
     settled(page)
     shot(page, "medxgan-explore-directions")
     journey.design_study(page, WAY)
