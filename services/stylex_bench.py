@@ -30,6 +30,7 @@ from services.reproduce.material import (
     phantom_cases,
     radiographs,
     shipped_generators,
+    shipped_only,
 )
 from services.reproduce.result import inputs_of, source_files, spread
 
@@ -61,7 +62,12 @@ QUICK = Extent(48, 24, 48, 16, Refinement(steps=10))
 
 
 def bench_stylex(
-    quick: bool = False, *, from_store: bool = False, grid: Path | None = None, size: int = 64
+    quick: bool = False,
+    *,
+    from_store: bool = False,
+    grid: Path | None = None,
+    size: int = 64,
+    models: Path | None = None,
 ) -> dict[str, Any]:
     """Held-out figures of every shipped StylEx generator of `size` px.
 
@@ -76,19 +82,20 @@ def bench_stylex(
     _high: 95 %, Wilson for shares, normal for means. _n: images.
 
     `grid`: a folder for one picture a generator: sources, reconstructions, refined, random samples. A full run with all
-    data is kept under benchmarks/results/; `from_store` gives it back with `stale`.
+    data is kept under benchmarks/results/; `from_store` gives it back with `stale`. `models`: a folder with models that
+    are measured in the place of those under weights/; nothing is stored then.
 
     Raises:
         FileNotFoundError: `from_store`, and nothing is kept.
-        ValueError: no generator of that size is shipped.
+        ValueError: no generator of that size is shipped, or in `models`.
     """
-    generators = [g for g in shipped_generators() if g.size == size and not g.shortcut]
+    generators = [g for g in shipped_generators(models) if g.size == size and not g.shortcut]
     if not generators:
-        raise ValueError(f"no StylEx generator of {size} px is shipped under weights/")
+        raise ValueError(f"there is no StylEx generator of {size} px among the models of {models or 'weights/'}")
     name = NAME if size == 64 else f"{NAME}-{size}px"
     inputs = inputs_of(generators)
     if from_store:
-        return cached(name, inputs)
+        return cached(name, inputs_of(shipped_only(generators, models)))
     extent = QUICK if quick else Extent()
     absent = [reason for g in generators if (reason := missing_data(g))]
     here = [g for g in generators if not missing_data(g)]
@@ -100,7 +107,7 @@ def bench_stylex(
         "left_out": absent,
     }
     result: Figures = measured(name, settings, lambda: _figures(here, extent, grid))
-    if not quick and not absent:
+    if not quick and not absent and models is None:
         store(result, inputs, source_files(SOURCES))
     return asdict(result)
 

@@ -60,18 +60,18 @@ def direction_effects(
     label: Tensor,
     target: int,
     directions: Tensor,
-    basis: Literal["sefa", "style"] = "sefa",
+    basis: Literal["sefa", "balanced", "style"] = "sefa",
 ) -> Tensor:
     """First-order change of the margin per unit of degree along every direction, from one pass an image.
 
-    basis "sefa": rows of `directions` are (scan, width) moves of w, which reach the picture through the affines of
-    every layer. basis "style": (scan, m) moves of the styles. A move by d along row v changes the margin by about
+    basis "style": rows of `directions` are (scan, m) moves of the styles. Else they are (scan, width) moves of w, which
+    reach the picture through the affines of every layer. A move by d along row v changes the margin by about
     d times this; EigenFind's d = 10 is far from linear, so this ranks candidates and does not replace the search.
 
     Returns:
         (n, scan) logits per unit of degree.
     """
-    gradients = code_gradients if basis == "sefa" else style_gradients
+    gradients = style_gradients if basis == "style" else code_gradients
     return gradients(generator, classifier, w, label, target) @ directions.T
 
 

@@ -7,7 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
-from .output import Cached, JsonOption, Quick, WorkspaceOption, plain_errors, say_figures, terminal_progress
+from .output import (
+    Cached,
+    JsonOption,
+    MeasuredModels,
+    Quick,
+    WorkspaceOption,
+    plain_errors,
+    say_figures,
+    terminal_progress,
+)
 
 
 def say_marked(result: dict[str, Any], json: bool) -> None:
@@ -49,13 +58,14 @@ def bench_stylex(
         Path | None, typer.Option(help="Folder for pictures: sources, reconstructions, refined, random samples.")
     ] = None,
     size: Annotated[int, typer.Option(help="Side in pixels of the generators to measure.")] = 64,
+    models: MeasuredModels = None,
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
 ) -> None:
     """Held-out reconstruction of the shipped StylEx generators, and what survives of the phantom's truth in it."""
     from services.stylex_bench import bench_stylex as bench
 
-    say_figures(bench(quick, from_store=cached, grid=grid, size=size), json)
+    say_figures(bench(quick, from_store=cached, grid=grid, size=size, models=models), json)
 
 
 @plain_errors

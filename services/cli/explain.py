@@ -48,7 +48,13 @@ def eigenfind(
     scan: Annotated[int, typer.Option(help="Eigenvectors scanned, both signs each.")] = 20,
     k: Annotated[int, typer.Option(help="(eigenvector, sign) pairs kept.")] = 8,
     degree: Annotated[float, typer.Option(help="Distance moved along a unit eigenvector.")] = 10.0,
-    basis: Annotated[str, typer.Option(help="sefa (of the style weights) or style (of the activations).")] = "sefa",
+    basis: Annotated[
+        str,
+        typer.Option(
+            help="sefa (of the style weights), balanced (weighed by the codes' spread, equal visible change) or "
+            "style (of the activations)."
+        ),
+    ] = "sefa",
     race: Annotated[
         float,
         typer.Option(

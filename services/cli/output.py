@@ -76,6 +76,12 @@ def plain_errors(command: Callable[..., None]) -> Callable[..., None]:
 
 Quick = Annotated[bool, typer.Option("--quick", help="A small part, not stored; ends within 45 s.")]
 Cached = Annotated[bool, typer.Option("--cached", help="Print the stored figures and whether they are stale.")]
+MeasuredModels = Annotated[
+    Path | None,
+    typer.Option(
+        "--models", help="Folder of models, like models/ of a workspace, in the place of weights/; not stored."
+    ),
+]
 
 
 def say_figures(result: dict[str, Any], as_json: bool, *, lines: Sequence[str] | None = None) -> None:

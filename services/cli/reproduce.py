@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from .output import Cached, JsonOption, Quick, WorkspaceOption, plain_errors, say_figures, terminal_progress
+from .output import (
+    Cached,
+    JsonOption,
+    MeasuredModels,
+    Quick,
+    WorkspaceOption,
+    plain_errors,
+    say_figures,
+    terminal_progress,
+)
+
+if TYPE_CHECKING:
+    from cfcore.engines.eigenfind import Basis
+
+BasisOption = Annotated[
+    str, typer.Option(help="sefa, as the authors; balanced: of equal visible change; style: of the activations.")
+]
 
 
 def _share(value: float | None) -> str:
@@ -21,13 +37,14 @@ def eigenfind_table1(
     exhaustive: Annotated[
         int | None, typer.Option(help="Images a generator on which AttFind searches all pairs (4).")
     ] = None,
+    models: MeasuredModels = None,
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
 ) -> None:
     """Share of images explained and search time: EigenFind against AttFind (needs no workspace)."""
     from services.reproduce.table1 import table1
 
-    result = table1(quick, from_store=cached, exhaustive=exhaustive, progress=terminal_progress(json))
+    result = table1(quick, from_store=cached, exhaustive=exhaustive, models=models, progress=terminal_progress(json))
     lines = [
         f"{'generator':<16}{'algorithm':<20}{'rendering':<17}{'explained':<27}{'raw':>8}{'dropped':>9}{'paper':>8}"
     ]
@@ -47,13 +64,14 @@ def eigenfind_table1(
 def eigenfind_table2(
     quick: Quick = False,
     cached: Cached = False,
+    basis: BasisOption = "sefa",
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
 ) -> None:
     """Findings that simulated readers see under three eigenvectors, and the true factors that the pairs move."""
     from services.reproduce.table2 import table2
 
-    result = table2(quick, from_store=cached, progress=terminal_progress(json))
+    result = table2(quick, from_store=cached, basis=cast("Basis", basis), progress=terminal_progress(json))
     lines = [f"{'generator':<16}{'finding':<42}{'pair':<8}{'readers':>9}{'tick':>6}{'truth':>9}{'tick':>6}{'paper':>7}"]
     for row in result["rows"]:
         if row["kind"] == "readers":
@@ -78,13 +96,14 @@ def eigenfind_figure1(
     quick: Quick = False,
     cached: Cached = False,
     out: Annotated[Path | None, typer.Option(help="File for the PNG.")] = None,
+    basis: BasisOption = "sefa",
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
 ) -> None:
     """Originals over their counterfactuals with the emerging feature marked."""
     from services.reproduce.figure1 import figure1
 
-    result = figure1(quick, from_store=cached, out=out, progress=terminal_progress(json))
+    result = figure1(quick, from_store=cached, basis=cast("Basis", basis), out=out, progress=terminal_progress(json))
     lines = [
         f"{row['generator']:<16}{row['direction']:<8}p {row['p_source']:.2f} to {row['p_counterfactual']:.2f}"
         for row in result["rows"]

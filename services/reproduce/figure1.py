@@ -14,7 +14,7 @@ from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
 from cfcore.engines.base import Engine, Progress, silent
-from cfcore.engines.eigenfind import EigenFind, EigenFindConfig
+from cfcore.engines.eigenfind import Basis, EigenFind, EigenFindConfig
 from cfcore.metrics.explained import walk_directions
 from cfcore.metrics.marked import Box, change_attribution, strongest_region
 from cfcore.metrics.phantom_factors import FACTORS, LABELS, SPREAD, measured_factors
@@ -67,6 +67,7 @@ def figure1(
     from_store: bool = False,
     out: Path | None = None,
     rendering: Rendering = "detail transfer",
+    basis: Basis = "sefa",
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """One block a shipped generator: held-out originals that a kept pair explains, below them their counterfactuals at
@@ -77,7 +78,7 @@ def figure1(
     again; where too few are explained, images moved along the best pair, marked as not flipped.
 
     Figures: shown, flipped, box_share (mean share of what moves C towards t that lies inside the box). Rows: one a
-    pair. A full run is stored with its PNG beside it; `out`: another file for the PNG.
+    pair. A full run is stored with its PNG beside it, one for each basis; `out`: another file for the PNG.
 
     Raises:
         ValueError: no generator is shipped. FileNotFoundError: `from_store`, and nothing is kept.
@@ -86,36 +87,40 @@ def figure1(
     if not generators:
         raise ValueError("no StylEx generator is shipped under weights/: there is nothing to draw with")
     if from_store:
-        return recall(NAME, generators)
+        return recall(_stored_as(basis), generators)
     extent = QUICK if quick else Extent()
     blocks: list[tuple[str, list[Pair]]] = []
 
     def work(here: Sequence[Shipped]) -> Part:
         for i, shipped in enumerate(here):
             progress(i / len(here), shipped.name)
-            blocks.append((shipped.name, pairs_of(shipped, extent, rendering)))
+            blocks.append((shipped.name, pairs_of(shipped, extent, rendering, basis)))
         rows = [pair.row for _, pairs in blocks for pair in pairs]
         shares = [row["box"]["share"] for row in rows if row["box"]]
         figures = {"shown": float(len(rows)), "flipped": float(sum(row["flipped"] for row in rows))}
         return Part(figures | ({"box_share": float(np.mean(shares))} if shares else {}), rows)
 
-    settings = asdict(extent) | {"rendering": rendering, "side": SIDE}
-    result = reproduce(NAME, generators if extent.every else generators[:1], settings, work)
+    settings = asdict(extent) | {"rendering": rendering, "basis": basis, "side": SIDE}
+    result = reproduce(_stored_as(basis), generators if extent.every else generators[:1], settings, work)
     stored = not quick and not result.settings["left_out"]
     if stored:
         keep(result, generators, SOURCES)
-    path = out or (results_folder() / f"{NAME}.png" if stored else None)
+    path = out or (results_folder() / f"{_stored_as(basis)}.png" if stored else None)
     if path is not None:
         path.write_bytes(drawn(blocks))
     return plain(result) | {"picture": str(path) if path else None}
 
 
-def pairs_of(shipped: Shipped, extent: Extent, rendering: Rendering) -> list[Pair]:
+def _stored_as(basis: Basis) -> str:
+    return NAME if basis == "sefa" else f"{NAME}-{basis}"
+
+
+def pairs_of(shipped: Shipped, extent: Extent, rendering: Rendering, basis: Basis = "sefa") -> list[Pair]:
     """The pairs of one generator."""
     classifier, generator = shipped.load()
     rank = source_images(shipped, classifier, "rank", extent.rank).images
     pool = source_images(shipped, classifier, "test", extent.pool, SIDE)
-    config = EigenFindConfig(scan=extent.scan, k=extent.k, degree=extent.degree)
+    config = EigenFindConfig(basis=basis, scan=extent.scan, k=extent.k, degree=extent.degree)
     engine = EigenFind.fit(classifier, rank, TARGET_CLASS, config, generator=generator)
     return chosen_pairs(shipped.key, engine, pool, extent, rendering, measured=shipped.source == "phantom")
 

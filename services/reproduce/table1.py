@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -23,6 +24,7 @@ from services.reproduce.material import (
     Shipped,
     evenly,
     shipped_generators,
+    shipped_only,
     source_images,
     training_images,
 )
@@ -42,7 +44,13 @@ PAPER: Mapping[str, tuple[float, float]] = {
 SCANS = (20, 8)
 RENDERINGS: tuple[Rendering, ...] = ("plain", "detail transfer")
 SUFFIX: Mapping[Rendering, str] = {"plain": "", "detail transfer": "_transfer"}
-WAYS = ("eigenfind scan 20", "eigenfind scan 8", "attfind exhaustive", "attfind pre-ranked")
+ENDS: Mapping[str, str] = {
+    "eigenfind scan 20": "",
+    "eigenfind scan 8": "_scan8",
+    "eigenfind balanced": "_balanced",
+    "attfind exhaustive": "_attfind",
+    "attfind pre-ranked": "_attfind_preranked",
+}
 
 
 @dataclass(frozen=True)
@@ -71,7 +79,12 @@ QUICK = Extent(test=12, rank=4, exhaustive=0, verified=0.004, every=False)
 
 
 def table1(
-    quick: bool = False, *, from_store: bool = False, exhaustive: int | None = None, progress: Progress = silent
+    quick: bool = False,
+    *,
+    from_store: bool = False,
+    exhaustive: int | None = None,
+    models: Path | None = None,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
     """Explain held-out healthy images of every shipped generator with both algorithms.
 
@@ -80,23 +93,27 @@ def table1(
 
     Figures, per generator key: explained_* (EigenFind, scan 20, plain rendering) with _low and _high (Wilson), the same
     with `_transfer` (detail transfer), `_scan8`, `_attfind` (all pairs searched on `exhaustive` images),
-    `_attfind_preranked`; raw_* (share of all images that some kept pair flips at all), dropped_* (share of all images
-    whose reconstruction changes class), tried_*, blur_keeps_* (share of the untouched sources whose class survives the
-    blur), n_*. Over all: explained_phantom_min, explained_ucsd, search_time_ratio (exhaustive AttFind's seconds an
-    image over EigenFind's, the mean over generators), pass_ratio (m / scan). Seconds for all images are extrapolated
-    where fewer were searched: attfind_search_s_extrapolated_*, eigenfind_search_s_extrapolated_*. A full run is stored.
+    `_attfind_preranked`, `_balanced` (scan 20, basis "balanced"); raw_* (share of all images that some kept pair flips
+    at all), steady_* (of all images, those with a flip that the blur keeps), near_* (with a flip within the L1),
+    dropped_* (share of all images whose reconstruction changes class), tried_*, blur_keeps_* (share of the untouched
+    sources whose class survives the blur), n_*. Over all: explained_phantom_min (and `_balanced`), explained_ucsd,
+    search_time_ratio (exhaustive AttFind's seconds an image over EigenFind's, the mean over generators), pass_ratio
+    (m / scan). Seconds for all images are extrapolated where fewer were searched: attfind_search_s_extrapolated_*,
+    eigenfind_search_s_extrapolated_*. A full run is stored.
 
     Args:
         exhaustive: other number of images than 4 for exhaustive AttFind.
+        models: a folder with models that are measured in the place of those under weights/; nothing is stored then.
 
     Raises:
-        ValueError: no generator is shipped. FileNotFoundError: `from_store`, and nothing is kept.
+        ValueError: no generator is shipped, or `models` holds none. FileNotFoundError: `from_store`, and nothing is
+            kept.
     """
-    generators = [g for g in shipped_generators() if g.size == 64 and not g.shortcut]
+    generators = [g for g in shipped_generators(models) if g.size == 64 and not g.shortcut]
     if not generators:
-        raise ValueError("no StylEx generator of 64 px is shipped under weights/: there is nothing to reproduce with")
+        raise ValueError(f"there is no StylEx generator of 64 px among the models of {models or 'weights/'}")
     if from_store:
-        return recall(NAME, generators)
+        return recall(NAME, shipped_only(generators, models))
     extent = QUICK if quick else Extent()
     if exhaustive is not None:
         extent = Extent(**(asdict(extent) | {"exhaustive": exhaustive}))
@@ -111,7 +128,7 @@ def table1(
         return together(here, parts)
 
     result = reproduce(NAME, chosen, settings, work)
-    if not quick:
+    if not quick and models is None:
         keep(result, generators, SOURCES)
     return plain(result)
 
@@ -128,6 +145,8 @@ def together(generators: Sequence[Shipped], parts: Sequence[Part]) -> Part:
     over = {}
     if phantoms:
         over["explained_phantom_min"] = min(phantoms)
+        balanced = [figures.get(f"explained_{g.key}_balanced", 0.0) for g in generators if g.source == "phantom"]
+        over["explained_phantom_min_balanced"] = min(balanced)
     if ratios:
         over["search_time_ratio"] = sum(ratios) / len(ratios)
     if passes:
@@ -181,7 +200,8 @@ def compare(
 
 
 def searched(classifier: Classifier, generator: StylEx, rank: Tensor, training: Tensor, extent: Extent) -> list[Way]:
-    """EigenFind at both scans (one search: each pair is scored by itself), AttFind exhaustive and pre-ranked."""
+    """EigenFind at both scans (one search: each pair is scored by itself) and along balanced directions, AttFind
+    exhaustive and pre-ranked."""
     config = EigenFindConfig(scan=max(SCANS), k=extent.k, degree=extent.degree)
     eigen, seconds = _timed(lambda: EigenFind.fit(classifier, rank, TARGET_CLASS, config, generator=generator))
     each = seconds / len(rank)
@@ -196,6 +216,10 @@ def searched(classifier: Classifier, generator: StylEx, rank: Tensor, training: 
         )
         for scan in SCANS
     ]
+    balanced = replace(config, basis="balanced")
+    other, seconds = _timed(lambda: EigenFind.fit(classifier, rank, TARGET_CLASS, balanced, generator=generator))
+    kept = best_directions(other.directions(), max(SCANS), extent.k)
+    ways.append(Way("eigenfind balanced", other, kept, extent.degree, seconds / len(rank), len(rank)))
     if extent.exhaustive:
         some = evenly(rank, extent.exhaustive)
         ways.append(_attfind("attfind exhaustive", classifier, generator, some, training, AttFindConfig(k=extent.k)))
@@ -235,6 +259,8 @@ def _row(key: str, way: Way, rendering: Rendering, walk: Walk) -> Row:
         "low": share.low,
         "high": share.high,
         "raw": walk.flipped.double().mean().item(),
+        "steady": walk.steady.double().mean().item(),
+        "near": walk.near.double().mean().item(),
         "dropped": 1 - faithful / n,
         "tried": _tried(walk),
         "l1": _mean(walk.l1),
@@ -254,15 +280,12 @@ def _mean(values: Tensor) -> float | None:
 
 
 def _named(key: str, way: Way, rendering: Rendering, walk: Walk) -> dict[str, float]:
-    algorithm = {
-        "eigenfind scan 20": "",
-        "eigenfind scan 8": "_scan8",
-        "attfind exhaustive": "_attfind",
-        "attfind pre-ranked": "_attfind_preranked",
-    }[way.name]
+    algorithm = ENDS[way.name]
     end = f"{key}{algorithm}{SUFFIX[rendering]}"
     figures = spread(f"explained_{end}", wilson(*walk.counts))
     figures[f"raw_{end}"] = walk.flipped.double().mean().item()
+    figures[f"steady_{end}"] = walk.steady.double().mean().item()
+    figures[f"near_{end}"] = walk.near.double().mean().item()
     if not algorithm:
         figures[f"dropped_{key}"] = 1 - walk.counts[1] / len(walk.faithful)
         if (tried := _tried(walk)) is not None:

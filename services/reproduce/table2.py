@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from cfcore.engines.base import Engine, NamedDirection, Progress, silent
-from cfcore.engines.eigenfind import EigenFind, EigenFindConfig
+from cfcore.engines.eigenfind import Basis, EigenFind, EigenFindConfig
 from cfcore.images.phantom import Measurement, measure_batch
 from cfcore.metrics.explained import distinct
 from cfcore.rendering import Rendering
@@ -73,6 +73,7 @@ def table2(
     *,
     from_store: bool = False,
     rendering: Rendering = "detail transfer",
+    basis: Basis = "sefa",
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """For every shipped phantom generator: ten healthy images, the same for each of the three best eigenvectors, moved
@@ -87,7 +88,7 @@ def table2(
     pairs whose main factor is the pathology's own), correlation_* (rank correlation of the first pair's main factor),
     leakage_* (of the first pair), pacemaker_found_* (1 if a kept pair makes a pacemaker appear), pacemaker_rank_*
     (which, by score). shortcut_found and shortcut_rank: the same for a generator of the coupled phantom, where one is
-    shipped. A full run in detail transfer is stored.
+    shipped. A full run in detail transfer is stored, one for each basis.
 
     Raises:
         ValueError: no phantom generator is shipped. FileNotFoundError: `from_store`, and nothing is kept.
@@ -96,11 +97,12 @@ def table2(
     if not generators:
         raise ValueError("no phantom generator of 64 px is shipped under weights/: only the phantom knows the truth")
     if from_store:
-        return recall(NAME, generators)
+        return recall(_stored_as(basis), generators)
     extent = QUICK if quick else Extent()
     coupled = any(g.shortcut for g in generators)
     settings = asdict(extent) | {
         "rendering": rendering,
+        "basis": basis,
         "seed": SEED,
         "readers": [asdict(reader) for reader in READERS],
         "shortcut": "a generator of the coupled phantom is shipped"
@@ -112,7 +114,7 @@ def table2(
         parts = []
         for i, shipped in enumerate(here):
             progress(i / len(here), shipped.name)
-            parts.append(read_generator(shipped, extent, rendering))
+            parts.append(read_generator(shipped, extent, rendering, basis))
         figures = {name: value for part in parts for name, value in part.figures.items()}
         for shipped in here:
             if shipped.shortcut:
@@ -120,18 +122,22 @@ def table2(
                 figures["shortcut_rank"] = figures[f"pacemaker_rank_{shipped.key}"]
         return Part(figures, [row for part in parts for row in part.rows])
 
-    result = reproduce(NAME, generators if extent.every else generators[:1], settings, work)
+    result = reproduce(_stored_as(basis), generators if extent.every else generators[:1], settings, work)
     if not quick and rendering == "detail transfer":
         keep(result, generators, SOURCES)
     return plain(result)
 
 
-def read_generator(shipped: Shipped, extent: Extent, rendering: Rendering) -> Part:
+def _stored_as(basis: Basis) -> str:
+    return NAME if basis == "sefa" else f"{NAME}-{basis}"
+
+
+def read_generator(shipped: Shipped, extent: Extent, rendering: Rendering, basis: Basis = "sefa") -> Part:
     """Rank, measure and read one generator's pairs."""
     classifier, generator = shipped.load()
     rank = source_images(shipped, classifier, "rank", extent.rank).images
     test = source_images(shipped, classifier, "test", max(extent.effects, extent.read)).images
-    config = EigenFindConfig(scan=extent.scan, k=extent.k, degree=extent.degree)
+    config = EigenFindConfig(basis=basis, scan=extent.scan, k=extent.k, degree=extent.degree)
     engine = EigenFind.fit(classifier, rank, TARGET_CLASS, config, generator=generator)
     kept = [d for d in engine.directions() if d.kept]
     names = [d.name for d in kept]

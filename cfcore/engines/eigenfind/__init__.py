@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING, Any
 
-from .config import EigenFindConfig
+from .config import Basis, EigenFindConfig
 
 if TYPE_CHECKING:
     from .engine import EigenFind
 
-__all__ = ["EigenFind", "EigenFindConfig"]
+__all__ = ["Basis", "EigenFind", "EigenFindConfig"]
 
 
 def __getattr__(name: str) -> Any:

@@ -144,11 +144,11 @@ class EigenFind(Engine):
         return torch.cat(effects), torch.cat(margins)
 
     def _draw(self, codes: Tensor, shift: Tensor) -> Tensor:
-        """Draw codes of `encode` moved by (n, d) shifts: in w ("sefa") or in the StyleSpace ("style")."""
+        """Draw codes of `encode` moved by (n, d) shifts: in the StyleSpace (basis "style") or in w."""
         w, label = split(codes)
-        if self.config.basis == "sefa":
-            return draw(self.painter, move(self.painter, w, shift), label)
-        return draw_styles(self.painter, styles_of(self.painter, w, label) + shift, w, label)
+        if self.config.basis == "style":
+            return draw_styles(self.painter, styles_of(self.painter, w, label) + shift, w, label)
+        return draw(self.painter, move(self.painter, w, shift), label)
 
     def _judge(self, codes: Tensor, shift: Tensor) -> Tensor:
         return self.classifier.logits(resize(self._draw(codes, shift), self.classifier.size))
@@ -157,12 +157,12 @@ class EigenFind(Engine):
         return self._draw(codes, degrees[:, None] * self._unit(direction))
 
     def _render_mix(self, codes: Tensor, images: Tensor, moves: Mapping[str | None, Tensor], target: int) -> Tensor:
-        """Moves add up where the basis lies: in w ("sefa") or in the StyleSpace ("style")."""
+        """Moves add up where the basis lies: in the StyleSpace (basis "style") or in w."""
         shifts = [degrees[:, None] * self._unit(name) for name, degrees in moves.items()]
         return self._draw(codes, torch.stack(shifts).sum(dim=0))
 
     def _unit(self, direction: str | None) -> Tensor:
-        """(d,) signed unit vector of a direction; of the best where None."""
+        """(d,) signed move of a direction for one degree; of the best where None."""
         if direction is None:
             found = self._kept()
             if not found:

@@ -95,7 +95,7 @@ def test_search_equals_algorithm_1_taken_literally(stylex: StylEx, classifier: C
     assert [entry.kept for entry in engine.directions()] == [True] * 4 + [False] * 8
 
 
-@pytest.mark.parametrize("basis", ["sefa", "style"])
+@pytest.mark.parametrize("basis", ["sefa", "balanced", "style"])
 @pytest.mark.parametrize("rendering", ["plain", "detail transfer"])
 def test_explanations_keep_their_promises(
     stylex: StylEx, classifier: Classifier, images: Tensor, basis: str, rendering: str

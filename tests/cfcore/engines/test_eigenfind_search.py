@@ -136,7 +136,7 @@ def test_searched_images_are_not_judged_again(stylex: StylEx, images: Tensor) ->
     assert names == out.direction and torch.equal(pictures, out.counterfactual)
 
 
-@pytest.mark.parametrize("basis", ["sefa", "style"])
+@pytest.mark.parametrize("basis", ["sefa", "balanced", "style"])
 def test_first_order_effects_are_those_of_one_backward_pass(
     stylex: StylEx, classifier: Classifier, images: Tensor, basis: str
 ) -> None:

@@ -61,23 +61,23 @@ def test_style_gradients_are_the_slopes_of_small_exact_moves(codes: tuple[StylEx
     assert not torch.allclose(elsewhere, found, rtol=1e-3)
 
 
-@pytest.mark.parametrize("basis", ["sefa", "style"])
+@pytest.mark.parametrize("basis", ["sefa", "balanced", "style"])
 @torch.no_grad()
 def test_direction_effects_are_the_slopes_along_the_directions(
     codes: tuple[StylEx, Tensor, Tensor], basis: str
 ) -> None:
     model, w, label = codes
-    width = 32 if basis == "sefa" else model.style_dimension
+    width = model.style_dimension if basis == "style" else 32
     rows = torch.linalg.qr(torch.randn(width, 4, dtype=torch.float64)).Q.T
     found = direction_effects(model, Curved(), w, label, 2, rows, basis)  # type: ignore[arg-type]
     assert found.shape == (3, 4)
     for v in range(4):
         ends = []
         for step in (1e-5, -1e-5):
-            if basis == "sefa":
-                ends.append(_margin(model.decode(w + step * rows[v], label)))
-            else:
+            if basis == "style":
                 ends.append(_margin(model.decode_styles(model.styles(w, label) + step * rows[v], w, label)))
+            else:
+                ends.append(_margin(model.decode(w + step * rows[v], label)))
         assert torch.allclose(found[:, v], (ends[0] - ends[1]) / 2e-5, rtol=1e-4, atol=1e-8)
 
 

@@ -63,6 +63,8 @@ def test_figure1(tmp_path: Path) -> None:
     assert found["figures"]["shown"] == 1 and (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
     row = found["rows"][0]
     assert 0 <= row["p_source"] < 0.5 and row["direction"].startswith("v")
+    other = call("reproduce", "eigenfind-figure1", "--quick", "--basis", "balanced")
+    assert (other["name"], other["settings"]["basis"]) == ("reproduce-eigenfind-figure1-balanced", "balanced")
 
 
 @pytest.mark.timeout(900)

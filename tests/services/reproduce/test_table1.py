@@ -10,6 +10,7 @@ from torch import Tensor
 from typer.testing import CliRunner
 
 from cfcore.classifiers.base import Classifier
+from cfcore.engines.eigenfind.balanced import VISIBLE
 from cfcore.generators.stylex import StylEx
 from services.cli.main import app
 from services.reproduce.material import Shipped
@@ -29,14 +30,18 @@ def dim() -> Tensor:
 def test_a_planted_direction_explains_every_image(middle: Classifier, heart: StylEx, dim: Tensor) -> None:
     part = compare("cardiomegaly", middle, heart, dim[::4], dim, dim, EXTENT)
     own = {(row["algorithm"], row["rendering"]): row for row in part.rows}
+    figures = part.figures
     for rendering in ("plain", "detail transfer"):
         row = own["eigenfind scan 20", rendering]
         assert (row["n"], row["faithful"], row["explained"], row["share"]) == (16, 16, 16, 1.0)
         assert row["directions"][0] == "v1 +" and row["tried"] == 1.0 and row["paper"] == 0.95
         assert row["low"] == pytest.approx(0.806, abs=0.001)  # Wilson, 16 of 16
         assert 0 < row["l1"] < 0.10 and row["searched_on"] == 4
+    balanced = own["eigenfind balanced", "plain"]
+    assert 0 < balanced["share"] == figures["explained_cardiomegaly_balanced"] <= balanced["near"] <= balanced["raw"]
+    assert balanced["l1"] == pytest.approx(VISIBLE, rel=0.2)
+    assert row["raw"] == row["steady"] == row["near"] == figures["near_cardiomegaly"] == 1.0
     assert own["eigenfind scan 8", "plain"]["directions"] == own["eigenfind scan 20", "plain"]["directions"]
-    figures = part.figures
     assert figures["explained_cardiomegaly"] == figures["explained_cardiomegaly_transfer"] == 1.0
     assert figures["dropped_cardiomegaly"] == 0 and figures["blur_keeps_cardiomegaly"] == 1.0
     assert figures["pass_ratio_cardiomegaly"] == heart.style_dimension / 20
@@ -54,7 +59,13 @@ def test_a_move_that_goes_too_far_flips_but_does_not_explain(middle: Classifier,
     part = compare("ucsd", middle, heart, dim[::4], dim, dim, far)
     assert part.figures["raw_ucsd"] == 1.0 and part.figures["explained_ucsd"] == 0.0
     assert "search_time_ratio_ucsd" not in part.figures and "tried_ucsd" not in part.figures
-    assert {row["algorithm"] for row in part.rows} == {"eigenfind scan 20", "eigenfind scan 8", "attfind pre-ranked"}
+    assert {row["algorithm"] for row in part.rows} == {
+        "eigenfind scan 20",
+        "eigenfind scan 8",
+        "eigenfind balanced",
+        "attfind pre-ranked",
+    }
+    assert part.figures["steady_ucsd"] == 1.0 and part.figures["near_ucsd"] == 0.0
     assert all(row["paper"] is None for row in part.rows)
 
 
@@ -83,12 +94,19 @@ def test_the_least_of_the_phantoms_is_the_headline() -> None:
     ]
     parts = [
         Part(
-            {f"explained_{g.key}": value, f"pass_ratio_{g.key}": 71.6, f"search_time_ratio_{g.key}": ratio}, [{"n": i}]
+            {
+                f"explained_{g.key}": value,
+                f"explained_{g.key}_balanced": value + 0.05,
+                f"pass_ratio_{g.key}": 71.6,
+                f"search_time_ratio_{g.key}": ratio,
+            },
+            [{"n": i}],
         )
         for i, (g, value, ratio) in enumerate(zip(generators, (0.97, 0.93, 0.5), (60.0, 70.0, 80.0), strict=True))
     ]
     found = together(generators, parts)
     assert found.figures["explained_phantom_min"] == 0.93 and found.figures["explained_ucsd"] == 0.5
+    assert found.figures["explained_phantom_min_balanced"] == pytest.approx(0.98)
     assert found.figures["search_time_ratio"] == 70.0 and found.figures["pass_ratio"] == pytest.approx(71.6)
     assert [row["n"] for row in found.rows] == [0, 1, 2]
 
