@@ -23,14 +23,13 @@ from cfcore.study.estimate import Estimate
 from cfcore.study.intervals import wilson
 from services.figures import Figures, cached, measured, store
 from services.pictures import gray8, png
+from services.reproduce.elsewhere import measured_generators
 from services.reproduce.material import (
     Shipped,
     evenly,
     missing_data,
     phantom_cases,
     radiographs,
-    shipped_generators,
-    shipped_only,
 )
 from services.reproduce.result import inputs_of, source_files, spread
 
@@ -89,13 +88,11 @@ def bench_stylex(
         FileNotFoundError: `from_store`, and nothing is kept.
         ValueError: no generator of that size is shipped, or in `models`.
     """
-    generators = [g for g in shipped_generators(models) if g.size == size and not g.shortcut]
-    if not generators:
-        raise ValueError(f"there is no StylEx generator of {size} px among the models of {models or 'weights/'}")
+    generators = measured_generators(models, size=size, from_store=from_store)
     name = NAME if size == 64 else f"{NAME}-{size}px"
     inputs = inputs_of(generators)
     if from_store:
-        return cached(name, inputs_of(shipped_only(generators, models)))
+        return cached(name, inputs)
     extent = QUICK if quick else Extent()
     absent = [reason for g in generators if (reason := missing_data(g))]
     here = [g for g in generators if not missing_data(g)]

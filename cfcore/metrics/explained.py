@@ -12,7 +12,7 @@ from cfcore.classifiers.base import resize
 from cfcore.engines.base import Engine, NamedDirection, Progress, silent
 from cfcore.rendering import Rendering, keeps_source
 
-from .validity import BATCH, Criteria, Verdict, classes_of, judge
+from .validity import BATCH, Criteria, classes_of, judge
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,6 @@ class Walk:
     Attributes:
         faithful: (n,) bool, C(x^) = C(x) = s: the denominator of `share`.
         flipped: (n,) bool, some direction gives C(x') = t at all ("raw").
-        steady: (n,) bool, some direction gives t that the blur keeps. near: (n,) bool, some gives t within `most_l1`.
         explained: (n,) bool, faithful, and some direction meets every criterion.
         direction: the first one that does, None where none does.
         tried: (n,) directions tried until then. l1: (n,) mean |x' - base| there, nan where none.
@@ -30,8 +29,6 @@ class Walk:
 
     faithful: Tensor
     flipped: Tensor
-    steady: Tensor
-    near: Tensor
     explained: Tensor
     direction: tuple[str | None, ...]
     tried: Tensor
@@ -103,7 +100,7 @@ def walk_directions(
             picture = engine.transfer(images[at], base[at], moved[own], rendering)
             start = images[at] if keeps_source(rendering) else base[at]
             verdict = judge(engine.classifier, start, picture, target, criteria)
-            state.take(at, entry.name, verdict, criteria)
+            state.take(at, entry.name, verdict.flipped.cpu(), verdict.holds.cpu(), verdict.l1.cpu())
         progress((step + 1) / len(directions), f"walked {step + 1} of {len(directions)} directions")
     return {rendering: state.result(faithful) for rendering, state in states.items()}
 
@@ -120,24 +117,20 @@ class _State:
 
     def __init__(self, n: int) -> None:
         self.open = torch.ones(n, dtype=torch.bool)
-        self.flipped, self.steady, self.near = torch.zeros(3, n, dtype=torch.bool)
+        self.flipped = torch.zeros(n, dtype=torch.bool)
         self.tried = torch.zeros(n, dtype=torch.long)
         self.l1 = torch.full((n,), float("nan"))
         self.names: list[str | None] = [None] * n
 
-    def take(self, at: Tensor, name: str, verdict: Verdict, criteria: Criteria) -> None:
+    def take(self, at: Tensor, name: str, flipped: Tensor, holds: Tensor, l1: Tensor) -> None:
         self.tried[at] += 1
-        self.flipped[at] |= verdict.flipped.cpu()
-        self.steady[at] |= verdict.blurred.cpu()
-        self.near[at] |= (verdict.flipped & (verdict.l1 <= criteria.most_l1)).cpu()
-        holds = verdict.holds.cpu()
+        self.flipped[at] |= flipped
         done = at[holds]
-        self.l1[done] = verdict.l1.cpu()[holds]
+        self.l1[done] = l1[holds]
         for row in done.tolist():
             self.names[row] = name
         self.open[done] = False
 
     def result(self, faithful: Tensor) -> Walk:
         explained = ~self.open & faithful
-        seen = (self.flipped, self.steady, self.near)
-        return Walk(faithful, *seen, explained, tuple(self.names), self.tried, self.l1)
+        return Walk(faithful, self.flipped, explained, tuple(self.names), self.tried, self.l1)

@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import combinations, islice
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -75,17 +75,14 @@ class Shipped:
         return load_classifier(self.classifier_folder), load_stylex(self.folder)
 
 
-def shipped_generators(folder: Path | None = None, kind: str = "stylex") -> list[Shipped]:
-    """Every generator of a kind under `folder` (weights/ without), phantoms first, in the order of the phantom's
-    pathologies, then by key.
+def shipped_generators(folder: Path = SHIPPED_FOLDER, kind: str = "stylex") -> list[Shipped]:
+    """Every generator of a kind under `folder`, phantoms first, in the order of the phantom's pathologies, then by key.
 
     Raises:
-        ValueError: a card names a classifier that is not there, or does not say whose images it draws; the figures of
-            two generators would have the same names.
+        ValueError: a card names a classifier that is not there, or does not say whose images it draws.
     """
     from cfcore.training.weights import read_card
 
-    folder = folder or SHIPPED_FOLDER
     cards = {path.parent: read_card(path.parent) for path in sorted(folder.glob("*/card.json"))}
     classifiers = {card["name"]: path for path, card in cards.items() if card["kind"] == "classifier"}
     found = []
@@ -96,23 +93,8 @@ def shipped_generators(folder: Path | None = None, kind: str = "stylex") -> list
         if name not in classifiers:
             raise ValueError(f"{path.name}/card.json names the classifier {name!r}, which is not under {folder.name}/")
         found.append(_shipped(path, card, classifiers[name], cards[classifiers[name]]))
-    for first, second in combinations(found, 2):
-        if first.key == second.key:
-            raise ValueError(
-                f"the figures of {first.name!r} and {second.name!r} would both be called {first.key}: keep one of the "
-                f"two in {folder}"
-            )
     order = {p: i for i, p in enumerate(PATHOLOGIES)}
     return sorted(found, key=lambda g: (g.source != "phantom", order.get(g.finding, 9), g.shortcut, g.size, g.key))
-
-
-def shipped_only(generators: list[Shipped], models: Path | None) -> list[Shipped]:
-    """The generators, for what is stored. Raises ValueError where they are those of another folder than weights/."""
-    if models is not None:
-        raise ValueError(
-            f"only figures of the shipped models are stored: to measure those in {models} leave --cached out"
-        )
-    return generators
 
 
 def _shipped(folder: Path, card: dict[str, Any], classifier_folder: Path, classifier: dict[str, Any]) -> Shipped:

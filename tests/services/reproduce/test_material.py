@@ -12,10 +12,8 @@ import pytest
 import torch
 from PIL import Image
 from torch import Tensor
-from typer.testing import CliRunner
 
 from cfcore.classifiers.base import Classifier
-from services.cli.main import app
 from services.reproduce import material
 from services.reproduce.material import (
     Shipped,
@@ -104,23 +102,6 @@ def test_a_card_that_tells_too_little_is_named(tmp_path: Path) -> None:
     a_pair(other, "Knee", "No Finding", "Fracture")
     with pytest.raises(ValueError, match="does not say whose images it draws"):
         shipped_generators(other)
-
-
-def test_two_generators_of_one_name_are_refused(tmp_path: Path) -> None:
-    a_pair(tmp_path, "NIH effusion", "No Finding", "Effusion")
-    card(tmp_path, "again", kind="stylex", name="NIH again", classifier="NIH effusion, C", config={"size": 64})
-    with pytest.raises(ValueError, match="'NIH effusion, G' and 'NIH again' would both be called nih_effusion"):
-        shipped_generators(tmp_path)
-
-
-def test_figures_of_other_models_are_not_looked_for_in_the_store(tmp_path: Path) -> None:
-    for command in (["bench", "stylex"], ["reproduce", "eigenfind-table1"]):
-        empty = CliRunner().invoke(app, [*command, "--models", str(tmp_path)])
-        assert empty.exit_code == 1 and "there is no StylEx generator of 64 px" in empty.output
-    a_pair(tmp_path, "NIH effusion", "No Finding", "Effusion")
-    for command in (["bench", "stylex"], ["reproduce", "eigenfind-table1"]):
-        found = CliRunner().invoke(app, [*command, "--cached", "--models", str(tmp_path)])
-        assert found.exit_code == 1 and "leave --cached out" in found.output.replace("\n", " ")
 
 
 def test_the_shipped_ones_are_found_and_sound() -> None:
