@@ -63,6 +63,18 @@ def test_ten_degrees_are_equally_visible_along_every_direction(classifier: Class
     assert moves[2].norm() == pytest.approx(13.6, rel=0.02) and moves[1].norm() == pytest.approx(3.4, rel=0.02)
 
 
+def test_the_search_for_lengths_costs_what_the_documentation_says(classifier: Classifier, images: Tensor) -> None:
+    class Counting(Spread):
+        drawn = 0
+
+        def decode(self, w: Tensor, label: Tensor) -> Tensor:
+            Counting.drawn += len(w)
+            return super().decode(w, label)
+
+    balanced(Counting(), classifier, images, 3)
+    assert Counting.drawn == 8 * (1 + 6 * 3)
+
+
 def test_what_shows_nothing_is_not_moved_endlessly(classifier: Classifier, images: Tensor) -> None:
     class Blank(Spread):
         def decode(self, w: Tensor, label: Tensor) -> Tensor:
