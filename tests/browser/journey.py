@@ -221,7 +221,7 @@ def read_study(browser: Browser, link: str, cases: list[str], name: str, look: s
         page.keyboard.press("Enter")
     expect(page.get_by_text(f"All {len(cases)} cases are read")).to_be_visible(timeout=SLOW)
     # Whoever leaves earlier keeps the last answer waiting on the machine.
-    expect(page.get_by_text("Everything is saved.")).to_be_visible(timeout=SLOW)
+    expect(page.get_by_text(re.compile(r"^Everything is saved\."))).to_be_visible(timeout=SLOW)
     expect(page.get_by_text("You may go back to any case")).to_be_visible(timeout=SLOW)
     context.close()
 

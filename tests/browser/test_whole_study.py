@@ -210,7 +210,7 @@ def read(browser: Browser, link: str, cases: list[tuple[str, str]], name: str) -
         page.keyboard.press("Enter")
     expect(page.get_by_text(f"All {len(cases)} cases are read")).to_be_visible(timeout=SLOW)
     # Whoever leaves earlier keeps the last answer waiting on the machine.
-    expect(page.get_by_text("Everything is saved.")).to_be_visible(timeout=SLOW)
+    expect(page.get_by_text(re.compile(r"^Everything is saved\."))).to_be_visible(timeout=SLOW)
     # A link works once.
     page.goto(link)
     expect(page.get_by_text("This link has been used: it works once.")).to_be_visible(timeout=SLOW)

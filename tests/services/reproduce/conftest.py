@@ -45,6 +45,9 @@ class Heart(StylEx):
         base = functional.interpolate(small, (64, 64), mode="bilinear", align_corners=False)
         return (base + 0.04 * w[:, 0, None, None, None] * self.blob + 0.001 * w[:, 1, None, None, None]).clamp(0, 1)
 
+    def sample(self, z: Tensor, label: Tensor) -> Tensor:
+        return z
+
     def style_weights(self) -> Tensor:
         scale = torch.full((self.config.width,), 1e-3)
         scale[:2] = torch.tensor([3.0, 2.0])

@@ -38,7 +38,8 @@ def test_a_planted_direction_explains_every_image(middle: Classifier, heart: Sty
         assert row["low"] == pytest.approx(0.806, abs=0.001)  # Wilson, 16 of 16
         assert 0 < row["l1"] < 0.10 and row["searched_on"] == 4
     balanced = own["eigenfind balanced", "plain"]
-    assert 0 < balanced["share"] == figures["explained_cardiomegaly_balanced"] <= figures["near_cardiomegaly_balanced"]
+    assert balanced["directions"][0] == "v1 +"
+    assert balanced["share"] == figures["explained_cardiomegaly_balanced"] == figures["near_cardiomegaly_balanced"] == 1
     assert balanced["l1"] == pytest.approx(VISIBLE, rel=0.2)
     assert figures["steady_cardiomegaly"] == figures["near_cardiomegaly"] == 1.0
     assert own["eigenfind scan 8", "plain"]["directions"] == own["eigenfind scan 20", "plain"]["directions"]
