@@ -56,7 +56,8 @@ def eigenfind_table1(
             f"{_share(row['raw']):>8}{_share(row['dropped']):>9}{_share(row['paper']):>9}"
         )
     times = {k: v for k, v in result["figures"].items() if "search" in k or "pass_ratio" in k}
-    lines += [f"{name:<52}{value:.4g}" for name, value in times.items()]
+    apart = {k: v for k, v in result["figures"].items() if k.startswith(("steady_", "near_"))}
+    lines += [f"{name:<52}{value:.4g}" for name, value in (times | apart).items()]
     say_figures(result, json, lines=lines)
 
 
