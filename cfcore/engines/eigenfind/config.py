@@ -53,8 +53,8 @@ class EigenFindConfig(Settings):
     basis: Literal["sefa", "balanced", "style"] = setting(
         "sefa",
         help="sefa: singular vectors of the style weights (what the authors ran). balanced: the same, weighed by the "
-        "spread of the codes and of equal visible change; flips more images with the shipped generators, fewer with some "
-        "others, so compare. style: principal components of the style activations.",
+        "spread of the codes and of equal visible change; flips more images with the shipped generators, fewer with "
+        "some others, so compare. style: principal components of the style activations.",
     )
     scan: int = setting(
         20, low=1, high=512, help="Eigenvectors searched, both signs each. 8: Algorithm 1; 20: what the authors ran."
