@@ -159,7 +159,10 @@ def train_stylex(
             '(second phase, with --start-from) or "paper" (all).'
         ),
     ] = "reconstruct",
-    start_from: Annotated[str | None, typer.Option(help="Name of a generator to go on from.")] = None,
+    start_from: Annotated[
+        str | None,
+        typer.Option(help="Name of a generator to go on from; one of fewer pixels grows to the classifier's size."),
+    ] = None,
     share: Annotated[
         list[str] | None,
         typer.Option(help="DATASET:CLASSIFIER that shares the generator; may be given several times."),

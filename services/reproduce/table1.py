@@ -28,6 +28,7 @@ from services.reproduce.material import (
     training_images,
 )
 from services.reproduce.result import Part, Row, keep, plain, recall, reproduce, spread
+from services.reproduce.subsets import walk_subsets
 
 NAME = "reproduce-eigenfind-table1"
 SOURCES = (
@@ -35,7 +36,7 @@ SOURCES = (
     "cfcore/engines/codes.py", "cfcore/engines/eigenfind", "cfcore/engines/first_order.py", "cfcore/engines/transfer",
     "cfcore/generators/layers.py", "cfcore/generators/stylex", "cfcore/images/phantom", "cfcore/metrics",
     "services/reproduce/elsewhere.py", "services/reproduce/material.py", "services/reproduce/result.py",
-    "services/reproduce/table1.py",
+    "services/reproduce/subsets.py", "services/reproduce/table1.py",
 )  # fmt: skip
 # Share explained in the paper, 600 CheXpert images each, 256 px: (EigenFind, AttFind); 5 minutes against 12 hours.
 PAPER: Mapping[str, tuple[float, float]] = {
@@ -50,6 +51,8 @@ ENDS: Mapping[str, str] = {
     "eigenfind balanced": "_balanced",
     "attfind exhaustive": "_attfind",
     "attfind pre-ranked": "_attfind_preranked",
+    "attfind exhaustive, subset": "_attfind_subset",
+    "attfind pre-ranked, subset": "_attfind_preranked_subset",
 }
 
 
@@ -93,13 +96,15 @@ def table1(
 
     Figures, per generator key: explained_* (EigenFind, scan 20, plain rendering) with _low and _high (Wilson), the same
     with `_transfer` (detail transfer), `_scan8`, `_attfind` (all pairs searched on `exhaustive` images),
-    `_attfind_preranked`, `_balanced` (scan 20, basis "balanced"); raw_* (share of all images that some kept pair flips
-    at all), steady_* and near_* (share explained if only the blur, or only the L1, were asked beyond the flip),
-    dropped_* (share of all images whose reconstruction changes class), tried_*, blur_keeps_* (share of the untouched
-    sources whose class survives the blur), n_*. Over all: explained_phantom_min (and `_balanced`), explained_ucsd,
-    search_time_ratio (exhaustive AttFind's seconds an image over EigenFind's, the mean over generators), pass_ratio
-    (m / scan). Seconds for all images are extrapolated where fewer were searched: attfind_search_s_extrapolated_*,
-    eigenfind_search_s_extrapolated_*. A full run is stored.
+    `_attfind_preranked`, both with `_subset` (several kept pairs together instead of the first that does it alone),
+    `_balanced` (scan 20, basis "balanced"); raw_* (share of all images that some kept pair flips at all), steady_* and
+    near_* (share explained if only the blur, or only the L1, were asked beyond the flip), dropped_* (share of all
+    images whose reconstruction changes class), tried_*, blur_keeps_* (share of the untouched sources whose class
+    survives the blur), n_*. Over all: explained_phantom_min (and `_balanced`), explained_ucsd, attfind_lead (and
+    `_balanced`: the most points, over the generators, by which exhaustive AttFind in subset selection explains more
+    than EigenFind), search_time_ratio (exhaustive AttFind's seconds an image over EigenFind's, the mean over
+    generators), pass_ratio (m / scan). Seconds for all images are extrapolated where fewer were searched:
+    attfind_search_s_extrapolated_*, eigenfind_search_s_extrapolated_*. A full run is stored.
 
     Args:
         exhaustive: other number of images than 4 for exhaustive AttFind.
@@ -145,6 +150,14 @@ def together(generators: Sequence[Shipped], parts: Sequence[Part]) -> Part:
         over["explained_phantom_min"] = min(phantoms)
         balanced = [figures.get(f"explained_{g.key}_balanced", 0.0) for g in generators if g.source == "phantom"]
         over["explained_phantom_min_balanced"] = min(balanced)
+    for end in ("", "_balanced"):
+        leads = [
+            figures[other] - figures.get(f"explained_{g.key}{end}", 0.0)
+            for g in generators
+            if (other := f"explained_{g.key}_attfind_subset") in figures
+        ]
+        if leads:
+            over[f"attfind_lead{end}"] = 100 * max(leads)
     if ratios:
         over["search_time_ratio"] = sum(ratios) / len(ratios)
     if passes:
@@ -162,7 +175,8 @@ def explain_generator(shipped: Shipped, extent: Extent) -> Part:
 
 @dataclass(frozen=True)
 class Way:
-    """An algorithm after its search: the engine, the directions to walk and their degree, and what the search cost."""
+    """An algorithm after its search: the engine, the directions to walk and their degree, and what the search cost.
+    `joint`: an image moves along several of them together (subset selection)."""
 
     name: str
     engine: Engine
@@ -170,6 +184,14 @@ class Way:
     degree: float
     seconds_an_image: float
     searched: int
+    joint: bool = False
+
+    def walk(self, images: Tensor) -> Mapping[Rendering, Walk]:
+        """Explain images under every rendering."""
+        if self.joint:
+            assert isinstance(self.engine, AttFind)
+            return walk_subsets(self.engine, images, TARGET_CLASS, self.directions, self.degree, renderings=RENDERINGS)
+        return walk_directions(self.engine, images, TARGET_CLASS, self.directions, self.degree, renderings=RENDERINGS)
 
 
 def compare(
@@ -189,8 +211,7 @@ def compare(
     rows: list[Row] = []
     for way in ways:
         images = test if way.name.startswith("eigenfind") else evenly(test, extent.attfind_test)
-        found = walk_directions(way.engine, images, TARGET_CLASS, way.directions, way.degree, renderings=RENDERINGS)
-        for rendering, walk in found.items():
+        for rendering, walk in way.walk(images).items():
             row = _row(key, way, rendering, walk)
             rows.append(row)
             figures |= _named(key, way, rendering, walk)
@@ -201,7 +222,7 @@ def compare(
 
 def searched(classifier: Classifier, generator: StylEx, rank: Tensor, training: Tensor, extent: Extent) -> list[Way]:
     """EigenFind at both scans (one search: each pair is scored by itself) and along balanced directions, AttFind
-    exhaustive and pre-ranked."""
+    exhaustive and pre-ranked, each in both selections."""
     config = EigenFindConfig(scan=max(SCANS), k=extent.k, degree=extent.degree)
     eigen, seconds = _timed(lambda: EigenFind.fit(classifier, rank, TARGET_CLASS, config, generator=generator))
     each = seconds / len(rank)
@@ -222,19 +243,21 @@ def searched(classifier: Classifier, generator: StylEx, rank: Tensor, training: 
     ways.append(Way("eigenfind balanced", other, kept, extent.degree, seconds / len(rank), len(rank)))
     if extent.exhaustive:
         some = evenly(rank, extent.exhaustive)
-        ways.append(_attfind("attfind exhaustive", classifier, generator, some, training, AttFindConfig(k=extent.k)))
+        ways += _attfind("attfind exhaustive", classifier, generator, some, training, AttFindConfig(k=extent.k))
     fewer = AttFindConfig(k=extent.k, verified=extent.verified)
-    return [*ways, _attfind("attfind pre-ranked", classifier, generator, rank, training, fewer)]
+    return ways + _attfind("attfind pre-ranked", classifier, generator, rank, training, fewer)
 
 
 def _attfind(
     name: str, classifier: Classifier, generator: StylEx, images: Tensor, training: Tensor, config: AttFindConfig
-) -> Way:
+) -> list[Way]:
+    """One search, both selections."""
     engine, seconds = _timed(
         lambda: AttFind.fit(classifier, images, TARGET_CLASS, config, generator=generator, training=training)
     )
     kept = [d for d in engine.directions() if d.kept]
-    return Way(name, engine, kept, config.degree, seconds / len(images), len(images))
+    alone = Way(name, engine, kept, config.degree, seconds / len(images), len(images))
+    return [alone, replace(alone, name=f"{name}, subset", joint=True)]
 
 
 def _timed(fit: Any) -> tuple[Any, float]:

@@ -14,6 +14,7 @@ from torch import Tensor
 from cfcore.classifiers.base import Classifier
 from cfcore.engines.base import Progress
 from cfcore.generators.stylex.detail import Detail, fit_detail
+from cfcore.generators.stylex.grown import begin_with_smaller, stored_size
 from cfcore.generators.stylex.model import StylEx, StylExConfig, save_stylex
 from cfcore.generators.stylex.training import RECIPES, StylExTask, reconstruction_quality
 from cfcore.training.batches import Batches
@@ -43,9 +44,9 @@ def train_stylex(workspace: Workspace, run: Run, progress: Progress) -> int:
     `run.settings`: positive, negative (labels, as for the classifier; by default the classifier's own classes, and
     always those where they are more than two), iterations, batch (16), recipe (a key of RECIPES), losses (fields of
     StylExTraining that differ from the recipe's), networks (fields of StylExConfig), start_from (id of a generator to
-    go on from; its detail layer is fitted anew), shared (further pairs {"dataset_id", "classifier_id"} that share the
-    generator; each gets a model of the same weights), detail (256; components of the detail layer that is fitted at
-    the end, 0 for none), and those of the loop.
+    go on from, one of fewer pixels grows; its detail layer is fitted anew), shared (further pairs {"dataset_id",
+    "classifier_id"} that share the generator; each gets a model of the same weights), detail (256; components of the
+    detail layer that is fitted at the end, 0 for none), and those of the loop.
     """
     settings = STYLEX_DEFAULTS | run.settings
     if settings["recipe"] not in RECIPES:
@@ -68,7 +69,14 @@ def train_stylex(workspace: Workspace, run: Run, progress: Progress) -> int:
     classifiers = [m.classifier for m in materials]
     task = StylExTask(model, classifiers, recipe, generator, iterations=int(settings["iterations"]))
     if settings["start_from"] is not None:
-        task.begin_with(generator_folder(workspace, settings["start_from"]))
+        folder = generator_folder(workspace, settings["start_from"])
+        if (side := stored_size(folder)) > first.size:
+            raise ValueError(
+                f"the generator to go on from draws {side} px, the classifier takes {first.size} px: start from one of "
+                f"at most {first.size} px, it grows where it is smaller"
+            )
+        begin = begin_with_smaller if side < first.size else StylExTask.begin_with
+        begin(task, folder)
     images = torch.cat([m.train.images for m in materials])
     if recipe.match_codes:
         task.match_codes(images)

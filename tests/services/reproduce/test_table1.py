@@ -65,6 +65,7 @@ def test_a_move_that_goes_too_far_flips_but_does_not_explain(middle: Classifier,
         "eigenfind scan 8",
         "eigenfind balanced",
         "attfind pre-ranked",
+        "attfind pre-ranked, subset",
     }
     assert part.figures["steady_ucsd"] == 1.0 and part.figures["near_ucsd"] == 0.0
     assert all(row["paper"] is None for row in part.rows)
