@@ -9,6 +9,7 @@ from pages.parts import layout
 from pages.parts.explore_choices import Choice, choose_image, recent_entries
 from pages.parts.explore_view import STYLE, keep_button, viewer
 from pages.parts.who import workspace
+from services.changed_settings import changed_settings
 from services.explore import NothingToExplore, OpenEngine, explorable_runs, open_engine
 from services.runs import RunView, list_runs
 
@@ -74,14 +75,18 @@ def choose_run(runs: dict[int, RunView], bar: st.delta_generator.DeltaGenerator)
         classifier = st.selectbox("Classifier", classifiers, index=classifiers.index(start.classifier or ""), width=310)
         own = [run.id for run in runs.values() if (run.classifier or "") == classifier]
         begin = own.index(start.id) if start.id in own else 0
-        chosen = st.selectbox(
-            "Method and run", own, index=begin, format_func=lambda i: f"{runs[i].name} (run {i})", width=330
-        )
+        chosen = st.selectbox("Method and run", own, index=begin, format_func=lambda i: run_words(runs[i]), width=330)
     if str(chosen) != asked:
         if asked:
             st.query_params.clear()
         st.query_params["run"] = str(chosen)
     return runs[chosen]
+
+
+def run_words(run: RunView) -> str:
+    """ "EigenFind, Cardiomegaly (run 3, basis balanced)"."""
+    chosen = changed_settings(run.engine, run.settings.get("config", {}), choices_only=True)
+    return f"{run.name} ({', '.join([f'run {run.id}', *chosen])})"
 
 
 def choose_rendering(opened: OpenEngine, bar: st.delta_generator.DeltaGenerator) -> Rendering:

@@ -15,6 +15,7 @@ from pages.parts import layout
 from pages.parts.result_truth import measured, run_truth
 from pages.parts.run_state import ACTIVE, controls, run_title, state_line
 from pages.parts.who import actor, day, workspace
+from services.changed_settings import changed_settings
 from services.gallery import GalleryPair, gallery, grid, losses, pair_picture
 from services.notebook import EntryRefused, keep
 from services.runs import RunRefused, RunView, engine_folder, run_view
@@ -253,6 +254,9 @@ def settings_table(view: RunView) -> None:
             ("Seed", str(view.seed)),
             ("Attempts", str(view.attempts)),
         ]
+        if view.engine is not None:
+            changed = changed_settings(view.engine, view.settings.get("config", {}))
+            rows.insert(3, ("Not the method's defaults", ", ".join(changed) or "none"))
         layout.table(["What", "Value"], rows)
         repeats = {"settings": view.settings, "seed": view.seed, "versions": view.versions, "inputs": view.inputs}
         st.json(repeats, expanded=1)

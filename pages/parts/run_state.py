@@ -8,6 +8,7 @@ from cfcore.engines import catalogue
 from pages.parts import layout
 from pages.parts.who import actor, workspace
 from services import run_kinds
+from services.changed_settings import changed_settings
 from services.runs import RunRefused, RunView, cancel_run, resume_run
 
 ACTIVE = ("queued", "running")
@@ -17,8 +18,11 @@ _WORDS = {"queued": "waiting"}
 
 
 def run_title(run: RunView) -> str:
-    """What the run does: its method, where it has one."""
-    return run_kinds.title_of(run.kind) if run.engine is None else catalogue.title_of(run.engine)
+    """What the run does: its method, where it has one, with what was chosen of it."""
+    if run.engine is None:
+        return run_kinds.title_of(run.kind)
+    chosen = changed_settings(run.engine, run.settings.get("config", {}), choices_only=True)
+    return ", ".join([catalogue.title_of(run.engine), *chosen])
 
 
 def state_line(run: RunView) -> str:

@@ -356,3 +356,24 @@ def test_every_generator_can_be_trained_from_the_form(
     assert (run.kind, run.name, run.classifier_id) == (kind, f"Brightness, {generator.title}", ids["classifier"])
     assert run.settings == generator.choices(iterations=20).settings()  # type: ignore[call-arg]
     assert f"Train {with_article(generator.title)} generator" in text_of(page)
+
+
+def test_runs_of_one_method_are_told_apart_by_what_was_chosen(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = run_of(workspace, images=2)
+
+    def asked(config: dict[str, Any]) -> tuple[str, list[str]]:
+        with workspace.session() as session:
+            run = session.get_one(Run, run_id)
+            run.engine, run.settings = "eigenfind", run.settings | {"config": config}
+            session.commit()
+        page = app(monkeypatch, "explore", run=str(run_id))
+        choice = next(box for box in page.selectbox if box.label == "Method and run")
+        return text_of(app(monkeypatch, "runs", run=str(run_id))), choice.options
+
+    said, options = asked({})
+    assert "StylEx with EigenFind" in said and "basis" not in said and options == [f"Brighter (run {run_id})"]
+    said, options = asked({"basis": "balanced", "scan": 12})
+    assert "StylEx with EigenFind, basis balanced ·" in said
+    assert options == [f"Brighter (run {run_id}, basis balanced)"]
