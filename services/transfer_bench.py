@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from cfcore.classifiers.base import resize
 from cfcore.engines.eigenfind import EigenFind, EigenFindConfig
+from cfcore.engines.eigenfind.config import Basis
 from cfcore.engines.transfer import additive, keep_mask, upsample, warped
 from cfcore.engines.transfer.borders import old_border
 from cfcore.engines.transfer.deformation import gaussian, gradient
@@ -42,13 +43,15 @@ SOURCES = (
 
 @dataclass(frozen=True)
 class Extent:
-    """Oracle pairs; phantoms that directions are ranked on and moved; real radiographs of each folder at full size."""
+    """Oracle pairs; phantoms that directions are ranked on and moved; real radiographs of each folder at full size;
+    eigenvectors scanned, and of which basis."""
 
     oracle: int = 24
     ranked: int = 24
     moved: int = 24
     real: int = 4
     scan: int = 20
+    basis: Basis = "sefa"
 
 
 QUICK = Extent(4, 6, 4, 0, 4)
@@ -56,7 +59,12 @@ QUICK = Extent(4, 6, 4, 0, 4)
 
 @torch.no_grad()
 def bench_transfer(
-    quick: bool = False, *, from_store: bool = False, sheets: Path | None = None, extent: Extent | None = None
+    quick: bool = False,
+    *,
+    from_store: bool = False,
+    sheets: Path | None = None,
+    basis: Basis = "sefa",
+    extent: Extent | None = None,
 ) -> dict[str, Any]:
     """Figures of plain rendering, additive and warped detail transfer (docs/methods/detail-transfer.md).
 
@@ -67,15 +75,15 @@ def bench_transfer(
     has not seen NIH or DICOM).
 
     Returns the object of `services.figures`. `sheets`: a folder for contact sheets: original, plain, additive,
-    warped, warped - original. A full run with all data is kept.
+    warped, warped - original. A full run with all data is kept, one for each basis.
 
     Raises:
         FileNotFoundError: `from_store`, and nothing is kept.
     """
     shipped = [g for g in shipped_generators() if g.key in ("cardiomegaly", "ucsd")]
     if from_store:
-        return cached(NAME, inputs_of(shipped))
-    extent = extent or (QUICK if quick else Extent())
+        return cached(_stored_as(basis), inputs_of(shipped))
+    extent = replace(extent or (QUICK if quick else Extent()), basis=basis)
     settings = asdict(extent) | {"seed": SEED, "size": SIZE, "wider": WIDER, "degree": DEGREE}
     settings["left_out"] = [] if extent.real and full_size_images(1) else ["real radiographs at full size"]
 
@@ -88,10 +96,14 @@ def bench_transfer(
                 figures |= real_figures(generator, extent, sheets)
         return figures
 
-    result: Figures = measured(NAME, settings, work)
+    result: Figures = measured(_stored_as(basis), settings, work)
     if not quick and not settings["left_out"]:
         store(result, inputs_of(shipped), source_files(SOURCES))
     return asdict(result)
+
+
+def _stored_as(basis: Basis) -> str:
+    return NAME if basis == "sefa" else f"{NAME}-{basis}"
 
 
 def oracle_pairs(n: int) -> Iterator[tuple[Patient, Patient]]:
@@ -187,7 +199,8 @@ def _read(path: Path) -> Tensor:
 def _fitted(shipped: Shipped, extent: Extent) -> EigenFind:
     classifier, generator = shipped.load()
     images = source_images(shipped, classifier, "rank", extent.ranked).images
-    return EigenFind.fit(classifier, images, 1, EigenFindConfig(scan=extent.scan, degree=DEGREE), generator=generator)
+    config = EigenFindConfig(basis=extent.basis, scan=extent.scan, degree=DEGREE)
+    return EigenFind.fit(classifier, images, 1, config, generator=generator)
 
 
 def _moved(engine: EigenFind, source: Tensor, flips: dict[str, list[bool]]) -> dict[str, Tensor]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from .output import (
+    BasisOption,
     Cached,
     JsonOption,
     MeasuredModels,
@@ -17,6 +18,9 @@ from .output import (
     say_figures,
     terminal_progress,
 )
+
+if TYPE_CHECKING:
+    from cfcore.engines.eigenfind import Basis
 
 
 def say_marked(result: dict[str, Any], json: bool) -> None:
@@ -103,13 +107,14 @@ def bench_transfer(
     quick: Quick = False,
     cached: Cached = False,
     sheets: Annotated[Path | None, typer.Option(help="Folder for contact sheets of all three renderings.")] = None,
+    basis: BasisOption = "sefa",
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
 ) -> None:
     """Plain rendering, additive and warped detail transfer: flips, identity, ghosts, truth on the phantom."""
     from services.transfer_bench import bench_transfer as bench
 
-    say_figures(bench(quick, from_store=cached, sheets=sheets), json)
+    say_figures(bench(quick, from_store=cached, sheets=sheets, basis=cast("Basis", basis)), json)
 
 
 @plain_errors

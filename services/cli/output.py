@@ -76,6 +76,9 @@ def plain_errors(command: Callable[..., None]) -> Callable[..., None]:
 
 Quick = Annotated[bool, typer.Option("--quick", help="A small part, not stored; ends within 45 s.")]
 Cached = Annotated[bool, typer.Option("--cached", help="Print the stored figures and whether they are stale.")]
+BasisOption = Annotated[
+    str, typer.Option(help="sefa, as the authors; balanced: of equal visible change; style: of the activations.")
+]
 MeasuredModels = Annotated[
     Path | None,
     typer.Option(

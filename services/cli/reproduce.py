@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from .output import (
+    BasisOption,
     Cached,
     JsonOption,
     MeasuredModels,
@@ -20,10 +21,6 @@ from .output import (
 
 if TYPE_CHECKING:
     from cfcore.engines.eigenfind import Basis
-
-BasisOption = Annotated[
-    str, typer.Option(help="sefa, as the authors; balanced: of equal visible change; style: of the activations.")
-]
 
 
 def _share(value: float | None) -> str:

@@ -69,3 +69,9 @@ def test_command_prints_figures_and_says_what_was_left_out(monkeypatch: pytest.M
     assert "real_n" in full.output and "left out" not in full.output
     kept = json.loads(CliRunner().invoke(app, ["bench", "transfer", "--cached", "--json"]).output)
     assert kept["figures"]["real_n"] == 2.0 and not kept["stale"]
+    # One kept run for each basis.
+    other = ["bench", "transfer", "--basis", "balanced"]
+    assert CliRunner().invoke(app, [*other, "--cached", "--json"]).exit_code != 0
+    CliRunner().invoke(app, other)
+    kept = json.loads(CliRunner().invoke(app, [*other, "--cached", "--json"]).output)
+    assert (kept["name"], kept["settings"]["basis"]) == ("bench-transfer-balanced", "balanced")
