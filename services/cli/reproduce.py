@@ -43,17 +43,17 @@ def eigenfind_table1(
 
     result = table1(quick, from_store=cached, exhaustive=exhaustive, models=models, progress=terminal_progress(json))
     lines = [
-        f"{'generator':<16}{'algorithm':<20}{'rendering':<17}{'explained':<27}{'raw':>8}{'dropped':>9}{'paper':>8}"
+        f"{'generator':<16}{'algorithm':<28}{'rendering':<17}{'explained':<27}{'raw':>8}{'dropped':>9}{'paper':>8}"
     ]
     for row in result["rows"]:
         of = f"{row['explained']}/{row['faithful']}"
         share = f"{_share(row['share'])} ({_share(row['low'])} to {_share(row['high'])})"
         lines.append(
-            f"{row['generator']:<16}{row['algorithm']:<20}{row['rendering']:<17}{of:>9} {share:<30}"
+            f"{row['generator']:<16}{row['algorithm']:<28}{row['rendering']:<17}{of:>9} {share:<30}"
             f"{_share(row['raw']):>8}{_share(row['dropped']):>9}{_share(row['paper']):>9}"
         )
     times = {k: v for k, v in result["figures"].items() if "search" in k or "pass_ratio" in k}
-    apart = {k: v for k, v in result["figures"].items() if k.startswith(("steady_", "near_"))}
+    apart = {k: v for k, v in result["figures"].items() if k.startswith(("steady_", "near_", "attfind_lead"))}
     lines += [f"{name:<52}{value:.4g}" for name, value in (times | apart).items()]
     say_figures(result, json, lines=lines)
 
