@@ -9,7 +9,7 @@ from pages.parts import layout
 from pages.parts.explore_choices import Choice, choose_image, recent_entries
 from pages.parts.explore_view import STYLE, keep_button, viewer
 from pages.parts.who import workspace
-from services.changed_settings import changed_settings
+from services.changed_settings import chosen_values
 from services.explore import NothingToExplore, OpenEngine, explorable_runs, open_engine
 from services.runs import RunView, list_runs
 
@@ -72,10 +72,10 @@ def choose_run(runs: dict[int, RunView], bar: st.delta_generator.DeltaGenerator)
     start = runs[int(asked)] if asked.isdigit() and int(asked) in runs else next(iter(runs.values()))
     classifiers = list(dict.fromkeys(run.classifier or "" for run in runs.values()))
     with bar:
-        classifier = st.selectbox("Classifier", classifiers, index=classifiers.index(start.classifier or ""), width=310)
+        classifier = st.selectbox("Classifier", classifiers, index=classifiers.index(start.classifier or ""), width=300)
         own = [run.id for run in runs.values() if (run.classifier or "") == classifier]
         begin = own.index(start.id) if start.id in own else 0
-        chosen = st.selectbox("Method and run", own, index=begin, format_func=lambda i: run_words(runs[i]), width=330)
+        chosen = st.selectbox("Method and run", own, index=begin, format_func=lambda i: run_words(runs[i]), width=388)
     if str(chosen) != asked:
         if asked:
             st.query_params.clear()
@@ -84,8 +84,8 @@ def choose_run(runs: dict[int, RunView], bar: st.delta_generator.DeltaGenerator)
 
 
 def run_words(run: RunView) -> str:
-    """ "EigenFind, Cardiomegaly (run 3, basis balanced)"."""
-    chosen = changed_settings(run.engine, run.settings.get("config", {}), choices_only=True)
+    """ "EigenFind, Cardiomegaly (run 3, balanced)"."""
+    chosen = chosen_values(run.engine, run.settings.get("config", {}))
     return f"{run.name} ({', '.join([f'run {run.id}', *chosen])})"
 
 
@@ -97,7 +97,7 @@ def choose_rendering(opened: OpenEngine, bar: st.delta_generator.DeltaGenerator)
             RENDERINGS,
             index=RENDERINGS.index(asked) if asked in RENDERINGS else 0,
             format_func=str.capitalize,
-            width=175,
+            width=160,
             help="\n".join(f"- **{name.capitalize()}**: {EXPLAINED[name]}" for name in RENDERINGS),
         )
     if chosen != asked:

@@ -376,4 +376,4 @@ def test_runs_of_one_method_are_told_apart_by_what_was_chosen(
     assert "StylEx with EigenFind" in said and "basis" not in said and options == [f"Brighter (run {run_id})"]
     said, options = asked({"basis": "balanced", "scan": 12})
     assert "StylEx with EigenFind, basis balanced ·" in said
-    assert options == [f"Brighter (run {run_id}, basis balanced)"]
+    assert options == [f"Brighter (run {run_id}, balanced)"]

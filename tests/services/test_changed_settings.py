@@ -7,7 +7,7 @@ from dataclasses import asdict
 import pytest
 
 from cfcore.engines import catalogue
-from services.changed_settings import changed_settings
+from services.changed_settings import changed_settings, chosen_values
 
 
 def test_only_what_differs_from_the_defaults_is_told() -> None:
@@ -15,6 +15,7 @@ def test_only_what_differs_from_the_defaults_is_told() -> None:
     found = ["basis balanced", "scan 8", "Drop eigenvectors whose two signs both raise the logit", "race 2.5"]
     assert changed_settings("eigenfind", config) == found
     assert changed_settings("eigenfind", config, choices_only=True) == ["basis balanced"]
+    assert chosen_values("eigenfind", config) == ["balanced"]
     assert changed_settings("attfind", {"selection": "subset", "verified": 0.04}) == [
         "selection subset",
         "verified 4 %",
