@@ -113,6 +113,32 @@ def test_the_least_of_the_phantoms_is_the_headline() -> None:
     assert [row["n"] for row in found.rows] == [0, 1, 2]
 
 
+def test_the_lead_is_the_most_points_that_subsets_of_attfind_are_ahead() -> None:
+    generators = [
+        a_generator("cardiomegaly", "phantom"),
+        a_generator("ucsd", "ucsd"),
+        a_generator("effusion", "phantom"),
+    ]
+    found = {"cardiomegaly": (0.5, 0.99, 1.0), "ucsd": (0.9, 0.95, 0.2)}
+    parts = [
+        Part(
+            {
+                f"pass_ratio_{key}": 71.6,
+                f"explained_{key}": plain,
+                f"explained_{key}_balanced": balanced,
+                f"explained_{key}_attfind_subset": subset,
+            },
+            [],
+        )
+        for key, (plain, balanced, subset) in found.items()
+    ]
+    none = Part({"pass_ratio_effusion": 71.6, "explained_effusion": 0.1}, [])  # no exhaustive search was made
+    figures = together(generators, [*parts, none]).figures
+    assert figures["attfind_lead"] == pytest.approx(50.0)
+    assert figures["attfind_lead_balanced"] == pytest.approx(1.0)
+    assert "attfind_lead" not in together(generators[2:], [none]).figures
+
+
 def test_a_generator_that_keeps_no_class_counts_as_nothing_explained() -> None:
     found = together([a_generator("effusion", "phantom")], [Part({"pass_ratio_effusion": 71.6}, [])])
     assert found.figures["explained_phantom_min"] == 0.0
