@@ -171,6 +171,13 @@ def train_stylex(
         int, typer.Option(help="2: the encoder looks again at what its first reconstruction misses.")
     ] = 1,
     detail: Components = 256,
+    augment: Annotated[
+        str | None,
+        typer.Option(
+            help='For few images: "images" (random shifts, scales, turns and exposures of all that is trained on) or '
+            '"discriminator" (what it sees, as often as it knows the training images by heart; adversarial recipes).'
+        ),
+    ] = None,
     accumulate: Accumulate = 1,
     precision: Precision = "32-true",
     patience: Patience = None,
@@ -194,6 +201,7 @@ def train_stylex(
         "networks": {} if encoder_passes == 1 else {"encoder_passes": encoder_passes},
         "shared": [_shared(opened, pair) for pair in share or ()],
         "detail": detail,
+        "augment": augment,
         "accumulate": accumulate,
         "precision": precision,
         "patience": patience,

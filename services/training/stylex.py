@@ -13,10 +13,12 @@ from torch import Tensor
 
 from cfcore.classifiers.base import Classifier
 from cfcore.engines.base import Progress
+from cfcore.generators.augmented import AugmentedBatches
+from cfcore.generators.stylex.adaptive import AdaptiveStylExTask
 from cfcore.generators.stylex.detail import Detail, fit_detail
 from cfcore.generators.stylex.grown import begin_with_smaller, stored_size
 from cfcore.generators.stylex.model import StylEx, StylExConfig, save_stylex
-from cfcore.generators.stylex.training import RECIPES, StylExTask, reconstruction_quality
+from cfcore.generators.stylex.training import RECIPES, StylExTask, StylExTraining, reconstruction_quality
 from cfcore.training.batches import Batches
 from cfcore.training.weights import read_card
 from db.models import Dataset, Model, Run
@@ -34,8 +36,11 @@ STYLEX_DEFAULTS: dict[str, Any] = LOOP_DEFAULTS | {
     "shared": [],
     "start_from": None,
     "detail": 256,
+    "augment": None,
 }
 CODES = 512
+AUGMENT = ("images", "discriminator")
+"""What may be augmented: all that is trained on, as a classifier's images are, or what the discriminator sees."""
 
 
 def train_stylex(workspace: Workspace, run: Run, progress: Progress) -> int:
@@ -46,11 +51,13 @@ def train_stylex(workspace: Workspace, run: Run, progress: Progress) -> int:
     StylExTraining that differ from the recipe's), networks (fields of StylExConfig), start_from (id of a generator to
     go on from, one of fewer pixels grows; its detail layer is fitted anew), shared (further pairs {"dataset_id",
     "classifier_id"} that share the generator; each gets a model of the same weights), detail (256; components of the
-    detail layer that is fitted at the end, 0 for none), and those of the loop.
+    detail layer that is fitted at the end, 0 for none), augment (one of AUGMENT), and those of the loop.
     """
     settings = STYLEX_DEFAULTS | run.settings
     if settings["recipe"] not in RECIPES:
         raise ValueError(f"no recipe {settings['recipe']!r}; there are {', '.join(RECIPES)}")
+    recipe = replace(RECIPES[settings["recipe"]], **settings["losses"])
+    _check_augment(settings, recipe)
     assert run.dataset_id is not None and run.classifier_id is not None
     first = Material.of(
         workspace, run.dataset_id, run.classifier_id, 0, settings.get("positive"), settings.get("negative")
@@ -65,9 +72,9 @@ def train_stylex(workspace: Workspace, run: Run, progress: Progress) -> int:
     generator = torch.Generator().manual_seed(run.seed)
     networks = {"size": first.size, "classes": sum(len(m.rows) for m in materials)} | settings["networks"]
     model = StylEx(StylExConfig(**networks))
-    recipe = replace(RECIPES[settings["recipe"]], **settings["losses"])
     classifiers = [m.classifier for m in materials]
-    task = StylExTask(model, classifiers, recipe, generator, iterations=int(settings["iterations"]))
+    kind = AdaptiveStylExTask if settings["augment"] == "discriminator" else StylExTask
+    task = kind(model, classifiers, recipe, generator, iterations=int(settings["iterations"]))
     if settings["start_from"] is not None:
         folder = generator_folder(workspace, settings["start_from"])
         if (side := stored_size(folder)) > first.size:
@@ -81,7 +88,8 @@ def train_stylex(workspace: Workspace, run: Run, progress: Progress) -> int:
     if recipe.match_codes:
         task.match_codes(images)
     labels = torch.cat([m.train.labels + m.rows[0] for m in materials])
-    batches = Batches(images, labels, int(settings["batch"]), generator)
+    stream = AugmentedBatches if settings["augment"] == "images" else Batches
+    batches = stream(images, labels, int(settings["batch"]), generator)
     if settings["patience"] is not None:
         task.held_out_images = first.split("val").images
     losses = run_loop(workspace, run, task, batches, settings, progress)
@@ -98,6 +106,17 @@ def train_stylex(workspace: Workspace, run: Run, progress: Progress) -> int:
     model_id, quality = stored[0]
     finish(workspace, run, losses, {"model_id": model_id, "model_ids": [one[0] for one in stored]} | quality)
     return model_id
+
+
+def _check_augment(settings: dict[str, Any], recipe: StylExTraining) -> None:
+    augment = settings["augment"]
+    if augment not in (None, *AUGMENT):
+        raise ValueError(f"no augmentation {augment!r}; there are {', '.join(AUGMENT)}")
+    if augment == "discriminator" and recipe.adversarial_from >= int(settings["iterations"]):
+        raise ValueError(
+            f"the recipe {settings['recipe']!r} trains no discriminator whose pictures could be augmented: choose "
+            '"adversarial" or "paper", or augment the images'
+        )
 
 
 @dataclass(frozen=True)
@@ -216,4 +235,6 @@ def _options(workspace: Workspace, settings: dict[str, Any]) -> list[str]:
         words.append(f"--encoder-passes {passes}")
     if settings["detail"] != STYLEX_DEFAULTS["detail"]:
         words.append(f"--detail {settings['detail']}")
+    if settings["augment"]:
+        words.append(f"--augment {settings['augment']}")
     return words

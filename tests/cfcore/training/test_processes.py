@@ -12,6 +12,7 @@ from torch import nn
 
 from cfcore.classifiers.base import Classifier
 from cfcore.generators.stylex import StylEx, StylExConfig
+from cfcore.generators.stylex.adaptive import Adaptation, AdaptiveStylExTask
 from cfcore.generators.stylex.training import StylExTask, StylExTraining
 from cfcore.training.batches import Batches
 from cfcore.training.loop import Schedule, train
@@ -31,7 +32,7 @@ class Plain(Classifier):
         return self.net(images)
 
 
-def run(fabric: Fabric, folder: Path) -> None:
+def run(fabric: Fabric, folder: Path, adaptive: bool) -> None:
     """Train every term of StylEx for a few iterations; the log is left in the folder."""
     torch.manual_seed(0)
     torch.set_num_threads(1)
@@ -41,19 +42,25 @@ def run(fabric: Fabric, folder: Path) -> None:
     model = StylEx(StylExConfig(size=16, width=8, condition=4, channels=SMALL, critic_channels=SMALL))
     settings = StylExTraining(edge_weight=1.0, classifier_every=2, r1_every=2, path_every=2)
     task = StylExTask(model, classifier, settings, generator)
+    if adaptive:
+        # A goal that D passes at once, so that what it sees is transformed from the first look on.
+        adaptation = Adaptation(goal=-2, images=100, every=2)
+        task = AdaptiveStylExTask(model, classifier, settings, generator, adaptation=adaptation)
     batches = Batches(images, torch.arange(40) % 2, 16, generator)
     train(task, batches, Schedule(8, checkpoint=3, log=1), folder, fabric=fabric)
 
 
-def test_two_processes_train_as_one(tmp_path: Path) -> None:
-    run(Fabric(accelerator="cpu", devices=1), tmp_path / "one")
-    Fabric(accelerator="cpu", devices=2, strategy="ddp_spawn").launch(run, tmp_path / "two")
+@pytest.mark.parametrize("adaptive", [False, True])
+def test_two_processes_train_as_one(tmp_path: Path, adaptive: bool) -> None:
+    run(Fabric(accelerator="cpu", devices=1), tmp_path / "one", adaptive)
+    Fabric(accelerator="cpu", devices=2, strategy="ddp_spawn").launch(run, tmp_path / "two", adaptive)
     one, two = (
         [json.loads(line) for line in (tmp_path / name / "losses.jsonl").read_text().splitlines()]
         for name in ("one", "two")
     )
     assert len(one) == len(two) == 8
     assert {"l1", "edges", "kl", "code", "adversarial", "path", "d", "r1"} <= set(two[-1])
+    assert not adaptive or two[-1]["probability"] > 0
     for a, b in zip(one, two, strict=True):
         a.pop("seconds"), b.pop("seconds")
         assert b == pytest.approx(a, rel=2e-3, abs=2e-5)
