@@ -17,6 +17,7 @@ from cfcore.generators.augmented import AugmentedBatches
 from cfcore.generators.stylex.adaptive import AdaptiveStylExTask
 from cfcore.generators.stylex.detail import Detail, fit_detail
 from cfcore.generators.stylex.grown import begin_with_smaller, stored_size
+from cfcore.generators.stylex.half_range import hold_in_half
 from cfcore.generators.stylex.model import StylEx, StylExConfig, save_stylex
 from cfcore.generators.stylex.training import RECIPES, StylExTask, StylExTraining, reconstruction_quality
 from cfcore.training.batches import Batches
@@ -96,6 +97,7 @@ def train_stylex(workspace: Workspace, run: Run, progress: Progress) -> int:
     adversarial = int(losses[-1]["iteration"]) > recipe.adversarial_from
     if not adversarial:
         task.match_codes(images)
+    hold_in_half(task.average.mapping)
     seen: dict[str, float] = {"images_seen": int(losses[-1]["iteration"]) * int(settings["batch"])}
     seen["hours"] = round(losses[-1]["seconds"] / 3600, 2)
     detail = None

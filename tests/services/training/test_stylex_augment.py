@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
+from cfcore.generators.stylex.model import load_stylex
 from cfcore.training.weights import read_card
 from services.cli.main import app
 from services.models import generator_folder, model_named
@@ -43,3 +45,13 @@ def test_what_cannot_be_augmented_is_refused_before_the_training(toy: Workspace)
     assert refused.startswith("1") and "trains no discriminator" in refused and '"adversarial" or "paper"' in refused
     refused = call(*TRAINING, "--augment", "flips", "--iterations", "3")
     assert refused.startswith("1") and "augmentation 'flips'; there are images, discriminator" in refused
+
+
+def test_codes_of_few_images_are_stored_as_numbers(toy: Workspace) -> None:
+    # Matched once at the end of the first training and again before the second, to the codes of 28 images.
+    assert call(*TRAINING, "--name", "first", "--iterations", "2").startswith("0")
+    again = ["--recipe", "adversarial", "--iterations", "2", "--start-from", "first", "--name", "second"]
+    assert call(*TRAINING, *again).startswith("0")
+    model = load_stylex(generator_folder(toy, model_named(toy, "second", "stylex").id))
+    codes = model.mapping(torch.randn(8, model.config.width), torch.arange(8) % 2)
+    assert torch.isfinite(codes).all()
