@@ -175,7 +175,7 @@ def train_stylex(
         str | None,
         typer.Option(
             help='For few images: "images" (random shifts, scales, turns and exposures of all that is trained on) or '
-            '"discriminator" (what it sees, as often as it knows the training images by heart; adversarial recipes).'
+            '"discriminator" (what it is shown, the more the better it knows the training images; adversarial recipes).'
         ),
     ] = None,
     accumulate: Accumulate = 1,
